@@ -1,0 +1,35 @@
+# make demo · test · lab: each makes .venv from pyproject.toml when it is missing or out of date.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: demo test lab styles distill clean
+
+demo: .venv/installed
+	$(BIN)/nst astronaut starry -o outputs/demo.png
+
+test: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+lab: .venv/installed
+	$(BIN)/jupyter lab notebooks
+
+# The sheet in the README: seven styles on two photographs.
+sheet: .venv/installed
+	$(BIN)/python tools/sheet.py docs/styles.jpg
+
+styles: .venv/installed
+	$(BIN)/python tools/paint_styles.py
+
+clean:
+	rm -rf .venv outputs
+
+# The stamp is written last, so that an installation cut off half-way is taken up again.
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "nst needs Python 3.10 or newer: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --upgrade --quiet pip
+	$(BIN)/python -m pip install --quiet --editable '.[notebooks,dev]'
+	touch $@

@@ -1,0 +1,58 @@
+"""Neural style transfer, small enough to read whole.
+
+A picture goes through these modules in order: images, networks, features, losses, settings,
+objective, optimizers, transfer. Each imports only those before it.
+"""
+
+from nst.errors import ImageError, NstError, SettingsError, WeightsError
+from nst.features import extract_features, layer_table
+from nst.images import (
+    load_image,
+    postprocess_image,
+    preprocess_image,
+    read_settings,
+    sample_names,
+    save_image,
+)
+from nst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
+from nst.networks import load_network
+from nst.objective import Objective
+from nst.settings import PRESETS, Settings, make_settings
+from nst.transfer import (
+    Result,
+    Step,
+    reconstruct_content,
+    resume,
+    style_transfer,
+    synthesize_texture,
+)
+
+__all__ = [
+    "PRESETS",
+    "ImageError",
+    "NstError",
+    "Objective",
+    "Result",
+    "Settings",
+    "SettingsError",
+    "Step",
+    "WeightsError",
+    "content_loss",
+    "extract_features",
+    "gram_matrix",
+    "layer_table",
+    "load_image",
+    "load_network",
+    "make_settings",
+    "postprocess_image",
+    "preprocess_image",
+    "read_settings",
+    "reconstruct_content",
+    "resume",
+    "sample_names",
+    "save_image",
+    "style_loss",
+    "style_transfer",
+    "synthesize_texture",
+    "total_variation_loss",
+]

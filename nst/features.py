@@ -1,0 +1,80 @@
+"""Activations by layer, and what each layer sees."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nst.errors import ImageError
+from nst.networks import VGG, Network
+
+
+def extract_features(network: Network, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """Activations of `layers` for an image (B, 3, H, W) in [0, 1], as a dict in their order.
+
+    Gradients flow to the image. The network normalises the image itself.
+
+    Raises:
+        SettingsError: the network has no such layer.
+        ImageError: the image has another shape, or is too small for a layer.
+    """
+    if image.dim() != 4 or image.shape[1] != 3:
+        raise ImageError(f"an image has shape (B, 3, H, W), not {tuple(image.shape)}")
+    return network(image, layers)
+
+
+class Layer(NamedTuple):
+    """One row of `layer_table`; lengths in pixels of the picture.
+
+    `stride` is the distance between neighbouring activations, `receptive_field` the side of the
+    square that one activation sees, `smallest_input` the shortest side of a picture that reaches
+    this layer, `parameters` its weights and biases. What is not known of a network is None.
+    """
+
+    name: str
+    channels: int
+    stride: int
+    receptive_field: int | None
+    parameters: int
+    smallest_input: int | None
+
+
+def layer_table(network: Network) -> list[Layer]:
+    """What each layer sees, in order of evaluation.
+
+    For networks other than VGGs the table has the layers that give pictures of activations, the
+    stride measured at 256 pixels, and no receptive fields.
+    """
+    if isinstance(network, VGG):
+        return _vgg_table(network)
+    return _measured_table(network)
+
+
+def _vgg_table(network: VGG) -> list[Layer]:
+    table, channels, stride, field = [], 3, 1, 1
+    for name, module in network.layers.items():
+        if isinstance(module, nn.Conv2d):
+            channels = module.out_channels
+            field += 2 * stride  # a 3×3 kernel reaches one activation further on each side
+        elif name.startswith("pool"):
+            field += stride
+            stride *= 2
+        parameters = sum(p.numel() for p in module.parameters())
+        smallest = network.smallest_input(name)
+        table.append(Layer(name, channels, stride, field, parameters, smallest))
+    return table
+
+
+@torch.no_grad()
+def _measured_table(network: Network) -> list[Layer]:
+    modules, side = dict(network.named_modules()), 256
+    features = network(torch.zeros(1, 3, side, side), network.layer_names)
+    table = []
+    for name, feature in features.items():
+        if isinstance(feature, Tensor) and feature.dim() == 4:
+            module = modules.get(f"model.{name}", nn.Identity())
+            parameters = sum(p.numel() for p in module.parameters())
+            stride = round(side / feature.shape[-1])
+            table.append(Layer(name, feature.shape[1], stride, None, parameters, None))
+    return table

@@ -1,0 +1,431 @@
+"""Picture files and PIL images to tensors and back; the sample pictures.
+
+An image is a float32 tensor of shape (1, 3, H, W), red-green-blue in [0, 1]: what the networks take
+and what the optimisers change. A file says much more than that: which way is up, what its numbers
+mean as colours, what shines through it. `open_image` settles all of it once, so that the rest of
+the package sees plain sRGB pixels. Every refusal is an `ImageError` of one sentence.
+"""
+
+import io
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from http.client import HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from nst.errors import ImageError, NstError, SettingsError
+
+Source = str | Path | Image.Image | np.ndarray
+
+DOWNLOAD_LIMIT = 100_000_000  # bytes
+DOWNLOAD_TIMEOUT = 30.0  # seconds without an answer, not for the whole download
+
+# An installed wheel holds data/ inside the package; a checkout holds it beside the package.
+DATA = Path(__file__).parent / "data"
+if not DATA.is_dir():
+    DATA = Path(__file__).parent.parent / "data"
+
+PHOTOGRAPHS = {  # files in scikit-image's wheel
+    "astronaut": "astronaut.png",
+    "cat": "chelsea.png",
+    "coffee": "coffee.png",
+    "rocket": "rocket.jpg",
+    "hubble": "hubble_deep_field.jpg",
+    "retina": "retina.jpg",
+    "brick": "brick.png",
+    "grass": "grass.png",
+    "gravel": "gravel.png",
+}
+
+# 4:4:4 (subsampling 0) keeps the colour of single brush strokes, which JPEG's default halves.
+SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    ".png": {"format": "PNG"},
+    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    ".webp": {"format": "WEBP", "quality": 95},
+}
+
+
+def load_image(
+    source: Source, size: int | None = None, device: str | torch.device | None = None
+) -> Tensor:
+    """Load a picture as a tensor: `open_image`, then `preprocess_image`.
+
+    Returns float32 RGB of shape (1, 3, H, W) in [0, 1], contiguous, on `device`. `size` bounds the
+    long side in pixels; the aspect ratio is kept and a smaller picture is not enlarged. Raises
+    `ImageError` as those two do.
+    """
+    return preprocess_image(open_image(source), size, device)
+
+
+def open_image(source: Source) -> Image.Image:
+    """Open a picture as an upright 8-bit sRGB PIL image of mode RGB.
+
+    `source` is a path, the name of a sample picture (see `sample_names`; a file of that name comes
+    first), an http(s) URL, a PIL image, or a NumPy array of shape (H, W), (H, W, 1), (H, W, 3) or
+    (H, W, 4) holding uint8, uint16, bool, or floats in [0, 1]. Transparency is laid over white; of
+    an animation the first frame is taken. Raises `ImageError` for what cannot be found, read,
+    fetched (at most 100 MB) or understood, and for more pixels than Pillow holds to be safe.
+    """
+    if isinstance(source, np.ndarray):
+        return _flatten(_from_array(source, "the array"), "the array")
+    if isinstance(source, Image.Image):
+        return _flatten(_load(source, "the image"), "the image")
+    if isinstance(source, str | Path):
+        with _open_file(source) as file:
+            return _flatten(_load(file, f"'{source}'"), f"'{source}'")
+    raise ImageError(
+        f"a picture is a path, a sample's name, a URL, a PIL image or a NumPy array, "
+        f"not a {type(source).__name__}"
+    )
+
+
+def preprocess_image(
+    image: Image.Image, size: int | None = None, device: str | torch.device | None = None
+) -> Tensor:
+    """Turn a PIL image of any mode into float32 RGB of shape (1, 3, H, W) in [0, 1], contiguous.
+
+    `size` bounds the long side in pixels: larger pictures shrink (Lanczos, antialiased), smaller
+    ones stay. Raises `ImageError` if `size` is below 1 or the image cannot be used.
+    """
+    if size is not None and size < 1:
+        raise ImageError(f"size is the long side in pixels and must be at least 1, not {size}")
+    image = open_image(image)
+    if size is not None and size < max(image.size):
+        scale = size / max(image.size)
+        width, height = (max(1, round(side * scale)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    return (pixels.contiguous().float() / 255).to(device)
+
+
+def postprocess_image(tensor: Tensor) -> Image.Image:
+    """Turn an image tensor, (1, 3, H, W) or (3, H, W) on any device, into an RGB PIL image.
+
+    Values are clamped to [0, 1] and rounded to the nearest of 256 levels. Raises `ImageError` for
+    another shape, for integers, and for values that are not numbers.
+    """
+    batched = tensor if tensor.ndim == 4 else tensor[None]
+    if batched.ndim != 4 or batched.shape[:2] != (1, 3) or batched.numel() == 0:
+        raise ImageError(
+            f"an image has shape (1, 3, H, W) or (3, H, W), not {tuple(tensor.shape)}; "
+            "pass the pictures of a batch one by one"
+        )
+    if not tensor.is_floating_point():
+        raise ImageError(f"an image holds floats in [0, 1], not {tensor.dtype}; divide it by 255")
+    pixels = batched[0].detach().cpu().float().permute(1, 2, 0)
+    if pixels.isnan().any():
+        raise ImageError("the image holds NaN; the run that made it diverged, so slow it down")
+    return Image.fromarray((pixels.clamp(0, 1) * 255).round().byte().contiguous().numpy())
+
+
+def save_image(
+    image: Tensor, path: str | Path, settings: dict | None = None, sidecar: bool = False
+) -> Path:
+    """Save an image tensor, (1, 3, H, W) or (3, H, W), as PNG, JPEG or WebP by `path`'s extension.
+
+    `settings` (anything JSON can hold) go into a PNG's text chunk "nst" and, with `sidecar`, into
+    a .json file beside a picture of any format. Missing folders are made; the file appears whole
+    or not at all. Returns the path. Raises `ImageError` if the image or the path cannot be used
+    and `SettingsError` if the settings do not fit into JSON.
+    """
+    path = Path(path)
+    check_output(path)
+    options = SAVE_OPTIONS[path.suffix.lower()]
+    try:
+        text = None if settings is None else json.dumps(settings, indent=2)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"the settings do not fit into JSON ({error})") from error
+    if sidecar and text is None:
+        raise SettingsError("a sidecar holds the settings; give settings or leave out sidecar")
+    if text is not None and options["format"] == "PNG":
+        chunks = PngInfo()
+        chunks.add_text("nst", text)
+        options = {**options, "pnginfo": chunks}
+    picture, encoded = postprocess_image(image), io.BytesIO()
+    try:
+        picture.save(encoded, **options)
+    except (OSError, ValueError) as error:
+        raise ImageError(
+            f"{options['format']} cannot hold {picture.width} × {picture.height} pixels ({error}); "
+            "save as PNG"
+        ) from error
+    saved = write_atomically(path, lambda file: file.write(encoded.getbuffer()))
+    if sidecar:
+        write_json(path.with_suffix(".json"), settings)
+    return saved
+
+
+def read_settings(path: str | Path) -> dict:
+    """Read back the settings in a PNG that `save_image` wrote, or in a .json file.
+
+    Raises `ImageError` if the picture cannot be read and `SettingsError` if it holds no settings,
+    if the .json file cannot be read, or if what is there is not a JSON object.
+    """
+    path = Path(path).expanduser()
+    try:
+        if path.suffix.lower() == ".json":
+            text = path.read_bytes()
+        else:
+            with _open_file(path) as file:
+                text = _load(file, f"'{path}'").info["nst"]
+        settings = json.loads(text)
+    except ImageError:
+        raise
+    except OSError as error:
+        raise SettingsError(f"'{path}' cannot be read ({error.strerror}); check it") from error
+    except KeyError as error:
+        raise SettingsError(
+            f"'{path}' holds no settings; give a PNG saved with them or their .json file"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"the settings in '{path}' are not JSON ({error})") from error
+    if not isinstance(settings, dict):
+        raise SettingsError(f"the settings in '{path}' are not a JSON object with names and values")
+    return settings
+
+
+def write_atomically(
+    path: str | Path,
+    write: Callable[[IO[bytes]], object],
+    error: type[NstError] = ImageError,
+) -> Path:
+    """Have `write` fill a binary file that takes `path`'s place once it is whole and on the disk.
+
+    Whatever goes wrong, an existing file stays as it was and no temporary file is left. Missing
+    folders are made. A new file's permissions follow the umask, a replaced one's stay. Returns the
+    path. Raises `error` if the file cannot be written; what `write` itself raises passes through,
+    except an OSError.
+    """
+    path = Path(path).expanduser()
+    # In the same folder, since a file can be renamed in one step only within a file system.
+    temporary = path.parent / f".{uuid4().hex}.tmp"
+    try:
+        _check_place(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                shutil.copymode(path, temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise error(f"'{path}' cannot be written ({reason}); choose another place") from problem
+    return path
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write plain data as JSON, atomically."""
+    text = json.dumps(value, indent=2).encode()
+    return write_atomically(path, lambda file: file.write(text))
+
+
+def check_output(path: str | Path) -> None:
+    """Raise now the `ImageError` that `save_image` would raise after the work is done."""
+    path = Path(path).expanduser()
+    if path.suffix.lower() not in SAVE_OPTIONS:
+        known = ", ".join(SAVE_OPTIONS)
+        raise ImageError(f"'{path}' has no extension of a format to save in; use one of {known}")
+    try:
+        _check_place(path)
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise ImageError(
+            f"'{path}' cannot be written ({reason}); choose another place"
+        ) from problem
+
+
+def _check_place(path: Path) -> None:
+    """Raise the OSError that writing there would end in, as far as that can be told before."""
+    # Renaming would replace what opening for writing refuses to, even /dev/null.
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+        raise PermissionError("it exists and is not a writable file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder} is not a writable folder")
+
+
+def resize(image: Tensor, shape: Sequence[int]) -> Tensor:
+    """An image (1, 3, H, W) at another (height, width): bicubic, antialiased, in [0, 1]."""
+    if image.shape[-2:] == tuple(shape):
+        return image.clone()
+    size = (int(shape[0]), int(shape[1]))
+    return interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def fit(image: Tensor, size: int) -> Tensor:
+    """An image (1, 3, H, W) with its long side brought to `size`; a smaller one stays as it is."""
+    height, width = image.shape[-2:]
+    scale = min(1.0, size / max(height, width))
+    return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+
+
+def sample_names() -> dict[str, list[str]]:
+    """Names that `load_image` takes: "content" (photographs) and "style" (pictures in data/style).
+
+    The photographs come with scikit-image; the names are listed whether it is installed or not.
+    """
+    styles = sorted(path.stem for path in (DATA / "style").glob("*.jpg"))
+    return {"content": list(PHOTOGRAPHS), "style": styles}
+
+
+def _open_file(source: str | Path) -> IO[bytes]:
+    """Open the file, sample picture or URL for reading."""
+    if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
+        return io.BytesIO(_fetch(source))
+    try:
+        path = Path(source).expanduser()
+        if isinstance(source, str) and not path.is_file():
+            path = _sample_path(source) or path
+        if path.is_dir():
+            raise ImageError(f"'{source}' is a folder; name a picture in it")
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        names = [name for names in sample_names().values() for name in names]
+        close = get_close_matches(Path(source).name, names)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"samples: {', '.join(names)}"
+        raise ImageError(f"there is no file or sample picture '{source}'; {hint}") from error
+    except (OSError, RuntimeError) as error:
+        raise ImageError(f"'{source}' cannot be read ({error}); check the path") from error
+
+
+def _sample_path(name: str) -> Path | None:
+    """Where the sample picture lies; None if there is none of that name."""
+    if name in PHOTOGRAPHS:
+        # Finding the package is enough: importing it would take a second.
+        spec = find_spec("skimage")
+        if spec is None or not spec.submodule_search_locations:
+            raise ImageError(
+                f"the sample picture '{name}' comes with scikit-image; pip install scikit-image"
+            )
+        return Path(spec.submodule_search_locations[0]) / "data" / PHOTOGRAPHS[name]
+    return DATA / "style" / f"{name}.jpg" if name in sample_names()["style"] else None
+
+
+def _fetch(url: str) -> bytes:
+    """Download at most DOWNLOAD_LIMIT bytes."""
+    # Addresses copied from a browser may hold spaces and accents, which HTTP does not allow.
+    address = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
+    try:
+        request = Request(address, headers={"User-Agent": "nst"})
+        with urlopen(request, timeout=DOWNLOAD_TIMEOUT) as response:
+            announced = response.length or 0  # by most servers, not by all
+            data = b"" if announced > DOWNLOAD_LIMIT else response.read(DOWNLOAD_LIMIT + 1)
+    except HTTPError as error:
+        error.close()
+        raise ImageError(
+            f"'{url}' was answered with {error.code} {error.reason}; check the address"
+        ) from error
+    except (OSError, HTTPException, ValueError) as error:
+        raise ImageError(
+            f"'{url}' cannot be fetched ({error}); check the address and the connection"
+        ) from error
+    if max(announced, len(data)) > DOWNLOAD_LIMIT:
+        limit = f"{DOWNLOAD_LIMIT / 1e6:g} MB"
+        raise ImageError(f"'{url}' is larger than {limit}; find a smaller version of it")
+    return data
+
+
+def _load(source: IO[bytes] | Image.Image, name: str) -> Image.Image:
+    """Decode the pixels of (the first frame of) a picture; every way to fail is an ImageError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = source if isinstance(source, Image.Image) else Image.open(source)
+            image.load()
+        return image
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(
+            f"{name} has more pixels than is safe to decode; shrink it, or raise "
+            "PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+        ) from error
+    except UnidentifiedImageError as error:
+        empty = not isinstance(source, Image.Image) and source.seekable() and not source.seek(0, 2)
+        fault = "is empty" if empty else "is not a picture in a format that can be read"
+        raise ImageError(f"{name} {fault}; give a PNG, JPEG or WebP file") from error
+    except Exception as error:  # Pillow's decoders raise whatever the broken bytes lead them to
+        raise ImageError(
+            f"{name} is damaged or cut short ({error}); get it again from where it came"
+        ) from error
+
+
+def _from_array(array: np.ndarray, name: str) -> Image.Image:
+    """Quantise an array to 8 bits: mode L, RGB or RGBA."""
+    white = {"b": 1, "u1": 255, "u2": 65535, "f": 1}
+    kind = array.dtype.kind if array.dtype.kind in "bf" else f"{array.dtype.kind}{array.itemsize}"
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or channels not in (1, 3, 4) or not array.size or kind not in white:
+        raise ImageError(
+            f"{name} of shape {array.shape} and {array.dtype} is no picture; give (H, W), (H, W, 1)"
+            ", (H, W, 3) or (H, W, 4) of uint8, uint16, bool or floats"
+        )
+    # Written so that NaN fails it too; a little beyond [0, 1] is the rounding of a computation.
+    if kind == "f" and not (array.min() > -1e-3 and array.max() < 1 + 1e-3):
+        raise ImageError(
+            f"{name} has values from {array.min():g} to {array.max():g}; scale them to [0, 1]"
+        )
+    pixels = np.rint(array * np.float32(255 / white[kind])).astype(np.uint8)
+    return Image.fromarray(pixels[..., 0] if array.ndim == 3 and channels == 1 else pixels)
+
+
+def _flatten(image: Image.Image, name: str) -> Image.Image:
+    """Turn upright, convert to sRGB, and lay transparency over white: mode RGB, no metadata."""
+    with suppress(Exception):  # broken EXIF data are no reason to lose the picture
+        image = ImageOps.exif_transpose(image)
+    profile = image.info.get("icc_profile")
+    if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip these at 255
+        image = _from_array(np.asarray(image) / (1 if image.mode == "F" else 65535), name)
+    alpha, grey = None, image.mode in ("1", "L", "LA", "La")
+    try:
+        if image.has_transparency_data:
+            image = image.convert("LA" if grey else "RGBA")
+            alpha = image.getchannel("A")
+        if image.mode != "CMYK":
+            image = image.convert("L" if grey else "RGB")
+    except ValueError as error:
+        raise ImageError(f"{name} has colours of mode {image.mode}; save it as RGB") from error
+    image = _to_srgb(image, profile)
+    if alpha is not None:
+        # After the conversion, since the white behind is sRGB's white.
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=alpha)
+        image = white
+    image.info = {}  # else a second pass would apply the profile again
+    return image
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert mode L, RGB or CMYK to RGB, by the colour profile where there is a good one."""
+    if profile:
+        with suppress(Exception):  # a broken profile, or one for another kind of picture
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            target = ImageCms.createProfile("sRGB")
+            fine = ImageCms.Flags.HIGHRESPRECALC  # the default is off by several levels in shadows
+            converted = ImageCms.profileToProfile(
+                image, source, target, outputMode="RGB", flags=fine
+            )
+            if converted is not None:
+                return converted
+    return image.convert("RGB")

@@ -1,0 +1,64 @@
+"""The losses, as functions of activations and pictures; nothing else.
+
+Activations are (B, C, H, W) tensors in dicts by layer name, as `extract_features` returns them.
+Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, is
+cited as (Gatys et al. 2016).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+Features = Mapping[str, Tensor]
+
+
+def content_loss(generated_features: Features, content_features: Features, layer: str) -> Tensor:
+    """Mean squared difference of one layer's activations, a scalar.
+
+    Differs from Gatys et al. (2016, equation 1), half the sum of squares: a mean does not grow with
+    the picture.
+    """
+    return (generated_features[layer] - content_features[layer]).square().mean()
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Products of every two channels, summed over the positions: (B, C, H, W) → (B, C, C).
+
+    Symmetric and positive semidefinite; one matrix for each image of the batch. Divided by C·H·W.
+    Differs from Gatys et al. (2016, equation 3), which divides by nothing here and by the same
+    factor, twice squared, in the loss (equation 4).
+    """
+    _, channels, height, width = features.shape
+    flat = features.flatten(2)
+    return flat @ flat.transpose(1, 2) / (channels * height * width)
+
+
+def style_loss(
+    generated_features: Features, style_features: Features, layers: Sequence[str]
+) -> Tensor:
+    """Mean squared difference of the layers' Gram matrices, summed over the layers; a scalar.
+
+    The style picture may have another size: a Gram matrix has none. Differs from Gatys et al.
+    (2016, equations 4 and 5), where a layer's term is Σ(G - A)²/(4·C²·(H·W)²) with undivided Gram
+    matrices: C²/4 times ours, so that here layers with more channels weigh less.
+    """
+    losses = [
+        (gram_matrix(generated_features[n]) - gram_matrix(style_features[n])).square().mean()
+        for n in layers
+    ]
+    return torch.stack(losses).sum()
+
+
+def total_variation_loss(image: Tensor, norm: str = "l2") -> Tensor:
+    """Mean squared ("l2") or absolute ("l1") difference of neighbours, a scalar.
+
+    Vertical and horizontal neighbours count alike: the mean over each, added up. A mean, not a sum,
+    so that its weight keeps its meaning at every size. Not in Gatys et al. (2016); it comes from
+    Mahendran and Vedaldi (2015).
+    """
+    down = image[..., 1:, :] - image[..., :-1, :]
+    right = image[..., :, 1:] - image[..., :, :-1]
+    if norm == "l1":
+        return down.abs().mean() + right.abs().mean()
+    return down.square().mean() + right.square().mean()

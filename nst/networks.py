@@ -1,0 +1,297 @@
+"""The networks and their named layers.
+
+A VGG is a chain of 3×3 convolutions and ReLUs in five blocks, each block ended by a pooling layer
+that halves the picture (Simonyan & Zisserman 2014). Layers are named by block and position:
+`conv4_2` is the second convolution of block 4 before its ReLU, `relu4_2` the same after it, `pool4`
+the pooling that ends the block. Gatys et al. (2016) write "conv4_2" for what their code reads after
+the ReLU, our `relu4_2`.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+from nst.checkpoints import (
+    PACKAGED,
+    fit_weights,
+    load_strictly,
+    pretrained_weights,
+    read_weights,
+    torchvision_entry,
+)
+from nst.errors import ImageError, SettingsError
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+POOLINGS = ("max", "average", "average-rescaled")
+PADDINGS = ("zeros", "replicate", "reflect")
+
+
+class Architecture(NamedTuple):
+    """Convolutions and channels of each block, and whether the last block ends with its pooling."""
+
+    convolutions: tuple[int, ...]
+    channels: tuple[int, ...]
+    complete: bool = True
+
+
+ARCHITECTURES = {
+    "vgg19_quarter": Architecture((2, 2, 4, 4, 1), (16, 32, 64, 128, 128), complete=False),
+    "vgg19": Architecture((2, 2, 4, 4, 4), (64, 128, 256, 512, 512)),
+    "vgg16": Architecture((2, 2, 3, 3, 3), (64, 128, 256, 512, 512)),
+}
+
+
+class Network(nn.Module):
+    """What every network here has: a name, frozen weights, named layers, its own normalisation.
+
+    Call it with an image (B, 3, H, W) in [0, 1] and the names of layers; it returns their
+    activations by name. `settings` says how it was loaded: the arguments of `load_network`.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.settings: dict[str, str | None] = {}
+
+    @property
+    def layer_names(self) -> list[str]:
+        """All layers in order of evaluation."""
+        raise NotImplementedError
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """The image on the scale that the network was trained on."""
+        return (image - self.mean) / self.std
+
+    def check_layers(self, layers: Sequence[str]) -> None:
+        """Raise SettingsError for a layer that the network does not have."""
+        for name in layers:
+            if name not in self.layer_names:
+                raise SettingsError(
+                    f"{self.settings.get('network', 'the network')} has no layer {name!r}; "
+                    f"it has {', '.join(self.layer_names)}"
+                )
+
+
+class VGG(Network):
+    """A VGG without its classifier; `layers` holds its modules in order of evaluation."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        pooling: str = "max",
+        padding: str = "zeros",
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+    ):
+        super().__init__(mean, std)
+        self.padding = padding
+        self.layers = nn.ModuleDict()
+        inputs = 3
+        blocks = list(zip(architecture.convolutions, architecture.channels, strict=True))
+        for block, (convolutions, channels) in enumerate(blocks, start=1):
+            for i in range(1, convolutions + 1):
+                convolution = nn.Conv2d(
+                    inputs,
+                    channels,
+                    3,
+                    padding=1,
+                    padding_mode=padding,  # type: ignore[arg-type]
+                )
+                self.layers[f"conv{block}_{i}"] = convolution
+                # Out of place: an in-place ReLU would overwrite the conv activation kept before it.
+                self.layers[f"relu{block}_{i}"] = nn.ReLU(inplace=False)
+                inputs = channels
+            if block < len(blocks) or architecture.complete:
+                self.layers[f"pool{block}"] = Pool(average=pooling != "max")
+        self.requires_grad_(False)
+
+    @property
+    def layer_names(self) -> list[str]:
+        """All layers in order of evaluation."""
+        return list(self.layers)
+
+    def smallest_input(self, layer: str) -> int:
+        """The shortest side, in pixels, of a picture that `layer` can see."""
+        names = self.layer_names[: self.layer_names.index(layer) + 1]
+        stride = 2 ** sum(name.startswith("pool") for name in names)
+        # Reflection needs a neighbour to reflect.
+        return 2 * stride if self.padding == "reflect" and not layer.startswith("pool") else stride
+
+    def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Activations (B, C, H / stride, W / stride) of `layers`; nothing deeper is computed."""
+        self.check_layers(layers)
+        deepest = max(layers, key=self.layer_names.index)
+        if min(image.shape[-2:]) < self.smallest_input(deepest):
+            raise ImageError(
+                f"a picture of {image.shape[-1]}×{image.shape[-2]} pixels is too small for "
+                f"{deepest}, which needs {self.smallest_input(deepest)} on the short side"
+            )
+        x, features = self.normalise(image), {}
+        for name, module in self.layers.items():
+            x = module(x)
+            if name in layers:
+                features[name] = x
+            if name == deepest:
+                break
+        return {name: features[name] for name in layers}
+
+
+class Pool(nn.Module):
+    """Max or average pooling, 2×2; the average is multiplied by `gain`."""
+
+    def __init__(self, average: bool):
+        super().__init__()
+        self.average = average
+        self.gain = 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, C, ⌊H/2⌋, ⌊W/2⌋)."""
+        return F.avg_pool2d(x, 2) * self.gain if self.average else F.max_pool2d(x, 2)
+
+
+class TorchvisionNetwork(Network):
+    """Any other torchvision model; its layers are the nodes of its graph ("layer1.0.relu")."""
+
+    def __init__(self, model: nn.Module, mean: Sequence[float], std: Sequence[float]):
+        super().__init__(mean, std)
+        for module in model.modules():
+            if getattr(module, "inplace", False):
+                module.__dict__["inplace"] = False
+        self.model = model.eval().requires_grad_(False)
+        self._names = get_graph_node_names(self.model)[1][1:]  # the first is the input
+        self._extractors: dict[tuple[str, ...], nn.Module] = {}
+
+    @property
+    def layer_names(self) -> list[str]:
+        """All nodes in order of evaluation."""
+        return self._names
+
+    def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Activations of the nodes `layers`; nothing deeper is computed."""
+        self.check_layers(layers)
+        key = tuple(layers)
+        if key not in self._extractors:
+            self._extractors[key] = create_feature_extractor(self.model, list(layers)).eval()
+        return self._extractors[key](self.normalise(image))
+
+
+def load_network(
+    name: str = "vgg19_quarter",
+    weights: str | os.PathLike | None = None,
+    pooling: str = "max",
+    padding: str = "zeros",
+    device: torch.device | str | None = None,
+) -> Network:
+    """A network with frozen weights.
+
+    Args:
+        name: "vgg19_quarter" (built in), "vgg19", "vgg16", or any of torchvision's classifiers.
+        weights: None for the pretrained ones; a safetensors or PyTorch file with a state dict for
+            ImageNet-normalised RGB; the name of another of torchvision's sets, such as VGG-16's
+            "IMAGENET1K_FEATURES" (the caffe weights, with their own normalisation); or "random"
+            (seeded).
+        pooling: "max"; "average", which Gatys et al. (2016, section 2) prefer; or
+            "average-rescaled", which multiplies each average by a constant so that deeper
+            activations keep the size that max pooling gives them (they rescale the weights).
+        padding: "zeros", "replicate" or "reflect", at the borders of every convolution.
+        device: where the network lives; the CPU by default.
+
+    Raises:
+        SettingsError: an unknown name, pooling or padding.
+        WeightsError: the weights cannot be had, are damaged, or are another network's.
+    """
+    if pooling not in POOLINGS or padding not in PADDINGS:
+        raise SettingsError(
+            f"pooling is one of {', '.join(POOLINGS)}, padding one of {', '.join(PADDINGS)}; "
+            f"not {pooling!r} and {padding!r}"
+        )
+    if name in ARCHITECTURES:
+        network: Network = _load_vgg(name, weights, pooling, padding)
+    elif pooling == "max" and padding == "zeros":
+        network = _load_torchvision(name, weights)
+    else:
+        raise SettingsError(f"pooling and padding can be chosen for VGGs only, not for {name}")
+    network.settings = {
+        "network": name,
+        "weights": None if weights is None else str(weights),
+        "pooling": pooling,
+        "padding": padding,
+    }
+    return network.eval().to(device)
+
+
+def _load_vgg(name: str, weights: str | os.PathLike | None, pooling: str, padding: str) -> VGG:
+    entry = torchvision_entry(name, weights)
+    mean, std = normalisation(entry)
+    network = VGG(ARCHITECTURES[name], pooling, padding, mean, std)
+    if weights == "random":
+        randomise(network)
+    else:
+        path = pretrained_weights(entry) if entry else weights or PACKAGED / f"{name}.safetensors"
+        fit_weights(network.layers, read_weights(path), str(path))
+    if pooling == "average-rescaled":
+        rescale_pools(network)
+    return network
+
+
+def _load_torchvision(name: str, weights: str | os.PathLike | None) -> TorchvisionNetwork:
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        raise SettingsError(
+            f"there is no network {name!r}; there are {', '.join(ARCHITECTURES)}, and the names in "
+            f"torchvision.models.list_models(module=torchvision.models)"
+        )
+    entry = torchvision_entry(name, weights)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # for weights="random"
+        model = torchvision.models.get_model(name, weights=None)
+    if weights != "random":
+        path = pretrained_weights(entry) if entry else Path(str(weights))
+        load_strictly(model, read_weights(path), str(path))
+    return TorchvisionNetwork(model, *normalisation(entry))
+
+
+def normalisation(entry: WeightsEnum | None) -> tuple[Sequence[float], Sequence[float]]:
+    """Mean and standard deviation of the inputs that the weights were trained on."""
+    if entry is None:
+        return IMAGENET_MEAN, IMAGENET_STD
+    return entry.transforms().mean, entry.transforms().std
+
+
+@torch.no_grad()
+def randomise(network: nn.Module) -> None:
+    """Seeded weights after He et al. (2015, equation 10), which keep the activations' size."""
+    generator = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            nn.init.kaiming_normal_(parameter, nonlinearity="relu", generator=generator)
+        else:
+            parameter.zero_()
+
+
+@torch.no_grad()
+def rescale_pools(network: VGG) -> None:
+    """Set each average pooling's gain so that its mean is max pooling's, on a seeded picture.
+
+    The picture is smooth noise: octaves of random grids, as loud as they are wide, which is the
+    spectrum of photographs.
+    """
+    generator = torch.Generator().manual_seed(0)
+    grids = [torch.randn(1, 3, 2**k, 2**k, generator=generator) / 2**k for k in range(1, 8)]
+    octaves = [F.interpolate(grid, size=128, mode="bicubic") for grid in grids]
+    x = network.normalise(torch.stack(octaves).sum(0).mul(2).sigmoid())
+    for layer in network.layers.values():
+        if isinstance(layer, Pool):
+            layer.gain = (F.max_pool2d(x, 2).mean() / F.avg_pool2d(x, 2).mean()).item()
+        x = layer(x)

@@ -1,0 +1,129 @@
+"""What a run minimises: targets, weights, and the normalisation of the losses.
+
+A term is a weight times a sum of squares: of differences of activations F and P (content), or of
+Gram matrices G and A (style; A of the style picture, both divided by C·H·W). The normalisations
+differ in what they divide these sums by, M = H·W positions of a layer with C channels:
+
+    relative  Σ(F-P)² / ΣP²     Σ(G-A)² / ΣA²    shares of the target: alike at every layer and size
+    paper     Σ(F-P)² / 2       Σ(G-A)² / 4      Gatys et al. (2016), equations 1 and 4
+    mse       Σ(F-P)² / (C·M)   Σ(G-A)² / C²     mean squares: Gatys' notebook, neural-style-pt, …
+
+Equation 4 has Σ(G-A)²/(4·C²·M²) with undivided Gram matrices: the same, as long as the style
+picture is as large as the generated one; here it need not be.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nst.errors import SettingsError
+from nst.features import extract_features
+from nst.losses import gram_matrix, total_variation_loss
+from nst.networks import Network
+from nst.settings import Settings
+
+
+class Objective:
+    """The weighted terms of the loss, as a function of the picture.
+
+    `content` and `style` hold, for each layer, a target and its factor: the product of the loss's
+    weight, the layer's weight and the normalisation. Several style pictures give one target, the
+    mean of their Gram matrices weighted by `style_blend`: it has the same gradient as the weighted
+    sum of their losses.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        content_image: Tensor | None,
+        style_images: Sequence[Tensor],
+        settings: Settings,
+    ):
+        """Images are (1, 3, H, W) in [0, 1]; style images may have any size.
+
+        Raises:
+            SettingsError: no term is left, a picture is missing, or shares and pictures differ.
+        """
+        self.network = network
+        self.tv_weight, self.tv_norm = settings.tv_weight, settings.tv_norm
+        self.content: dict[str, tuple[Tensor, Tensor]] = {}
+        self.style: dict[str, tuple[Tensor, Tensor]] = {}
+        if settings.content_weight:
+            layers = {n: settings.content_weight * w for n, w in settings.content_layers.items()}
+            if content_image is None:
+                raise SettingsError("the content loss needs a content picture, or a weight of 0")
+            self.content = content_targets(network, content_image, layers, settings.normalisation)
+        if settings.style_weight:
+            layers = {n: settings.style_weight * w for n, w in settings.style_layers.items()}
+            blend = settings.style_blend or (1.0,) * len(style_images)
+            if not style_images or len(blend) != len(style_images):
+                raise SettingsError(
+                    f"there are {len(style_images)} style pictures and {len(blend)} shares of them"
+                )
+            self.style = style_targets(network, style_images, blend, layers, settings.normalisation)
+        self.layers = list(dict.fromkeys([*self.content, *self.style]))
+        if not self.layers:
+            raise SettingsError("there is nothing to minimise: content and style have no weight")
+
+    def __call__(self, image: Tensor) -> dict[str, Tensor]:
+        """Every term as a scalar, named "content relu4_2", "style relu1_1", …, "tv"."""
+        features = extract_features(self.network, image, self.layers)
+        terms = {}
+        for layer, (target, factor) in self.content.items():
+            terms[f"content {layer}"] = factor * (features[layer] - target).square().sum()
+        for layer, (target, factor) in self.style.items():
+            gram = gram_matrix(features[layer])
+            terms[f"style {layer}"] = factor * (gram - target).square().sum()
+        if self.tv_weight:
+            terms["tv"] = self.tv_weight * total_variation_loss(image, self.tv_norm)
+        return terms
+
+
+@torch.no_grad()
+def content_targets(
+    network: Network, image: Tensor, weights: dict[str, float], normalisation: str
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Each layer's activations, and the factor of their squared differences."""
+    features = extract_features(network, image, list(weights))
+    return {
+        layer: (target, weights[layer] * content_factor(target, normalisation))
+        for layer, target in features.items()
+        if weights[layer]
+    }
+
+
+@torch.no_grad()
+def style_targets(
+    network: Network,
+    images: Sequence[Tensor],
+    blend: Sequence[float],
+    weights: dict[str, float],
+    normalisation: str,
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Each layer's blended Gram matrix, and the factor of its squared differences."""
+    layers = [layer for layer, weight in weights.items() if weight]
+    targets = dict.fromkeys(layers, torch.zeros(()))
+    for image, part in zip(images, blend, strict=True):
+        # One picture at a time: their activations need not fit into memory together.
+        for layer, feature in extract_features(network, image, layers).items():
+            gram = gram_matrix(feature) * (part / sum(blend))
+            targets[layer] = gram + targets[layer].to(gram.device)
+    return {
+        layer: (target, weights[layer] * style_factor(target, normalisation))
+        for layer, target in targets.items()
+    }
+
+
+def content_factor(target: Tensor, normalisation: str) -> Tensor:
+    """What the sum of squared differences of activations is multiplied by; see above."""
+    if normalisation == "relative":
+        return 1 / target.square().sum().clamp(min=1e-12)
+    return torch.full_like(target.sum(), 0.5 if normalisation == "paper" else 1 / target.numel())
+
+
+def style_factor(target: Tensor, normalisation: str) -> Tensor:
+    """What the sum of squared differences of Gram matrices is multiplied by; see above."""
+    if normalisation == "relative":
+        return 1 / target.square().sum().clamp(min=1e-12)
+    return torch.full_like(target.sum(), 0.25 if normalisation == "paper" else 1 / target.numel())

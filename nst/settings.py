@@ -1,0 +1,248 @@
+"""What a run was: a plain dataclass of settings, its presets, and its way to JSON and back."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from nst.errors import SettingsError
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+def share(layers: Sequence[str], total: float = 1.0) -> dict[str, float]:
+    """The same weight for every layer; they add up to `total`."""
+    return {name: total / len(layers) for name in layers}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what a run paints, but for the pictures and the machine.
+
+    `make_settings` makes and checks them; see there for what else its arguments may be.
+
+    Attributes:
+        network, weights, pooling, padding: arguments of `load_network`.
+        content_layers, style_layers: a weight for each layer.
+        normalisation: "relative", "paper" or "mse"; see `nst.objective`.
+        content_weight, style_weight, tv_weight: weights of the three losses; 0 leaves one out.
+        tv_norm: see `total_variation_loss`.
+        style_blend: shares of the style pictures; empty: all alike.
+        style_scale: long side of the style pictures as a multiple of the picture's.
+        sizes: long side of the picture in pixels, coarse to fine; never more than the content's.
+        num_steps: optimisation steps at each size; the last number holds for all further sizes.
+        init: the start: "content", "style", "noise", or the path or name of a picture.
+        seed: of the noise.
+        optimizer: "lbfgs" or "adam".
+        learning_rate: step length; for Adam of pixels in [0, 1].
+        learning_rate_decay: factor and interval: (0.8, 50) multiplies it by 0.8 every 50 steps.
+        history: past steps that L-BFGS remembers.
+        average: weight of the past in a running average of the pictures, such as 0.99; 0 for none.
+        content, styles: names or paths of the pictures, where known.
+    """
+
+    network: str = "vgg19_quarter"
+    weights: str | None = None
+    pooling: str = "max"
+    padding: str = "zeros"
+    content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
+    style_layers: dict[str, float] = field(default_factory=lambda: share(STYLE_LAYERS))
+    normalisation: str = "relative"
+    content_weight: float = 1.0
+    style_weight: float = 2000.0
+    tv_weight: float = 0.3
+    tv_norm: str = "l2"
+    style_blend: tuple[float, ...] = ()
+    style_scale: float = 1.0
+    sizes: tuple[int, ...] = (256, 512)
+    num_steps: tuple[int, ...] = (250, 150)
+    init: str = "content"
+    seed: int = 0
+    optimizer: str = "lbfgs"
+    learning_rate: float = 1.0
+    learning_rate_decay: tuple[float, int] = (1.0, 1)
+    history: int = 30
+    average: float = 0.0
+    content: str | None = None
+    styles: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON; `make_settings(**settings.to_dict())` gives it back."""
+        return dataclasses.asdict(self)
+
+    def steps_at(self, index: int) -> int:
+        """Steps at the size with that index."""
+        return self.num_steps[min(index, len(self.num_steps) - 1)]
+
+
+class Preset(NamedTuple):
+    """Settings that reproduce a publication, and one line on how far."""
+
+    settings: Settings
+    note: str
+
+
+CONVOLUTIONS_OF_THE_TUTORIAL = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
+D2L_STD = 0.226  # mean of ImageNet's three standard deviations: d2l optimises normalised pixels
+
+PRESETS = {
+    "default": Preset(
+        Settings(),
+        "relative losses, coarse to fine: one pair of weights for every size and network",
+    ),
+    "article": Preset(
+        Settings(
+            style_layers=share(STYLE_LAYERS, 5),
+            normalisation="mse",
+            style_weight=1e6,
+            tv_weight=1e2,
+            sizes=(512,),
+            num_steps=(300,),
+            optimizer="adam",
+            learning_rate=0.001,
+        ),
+        "the introductory article's; 300 steps of Adam at 0.001 move a pixel by 0.3 at most",
+    ),
+    "gatys2016": Preset(
+        Settings(
+            pooling="average-rescaled",
+            normalisation="paper",
+            style_weight=1e3,
+            tv_weight=0.0,
+            sizes=(512,),
+            num_steps=(500,),
+            init="noise",
+            history=100,
+        ),
+        "the paper's losses, from noise; it leaves steps open, and uses VGG-19 in caffe's scale",
+    ),
+    "gatys-notebook": Preset(
+        Settings(
+            style_layers=share(STYLE_LAYERS, 5),
+            normalisation="mse",
+            style_weight=1e3,
+            tv_weight=0.0,
+            sizes=(512, 800),
+            num_steps=(500, 200),
+            history=100,
+        ),
+        "the authors' own notebook: from the content, 512 then 800 pixels",
+    ),
+    "neural-style-pt": Preset(
+        Settings(
+            style_layers=share(STYLE_LAYERS, 5),
+            normalisation="mse",
+            content_weight=5.0,
+            style_weight=100.0,
+            tv_weight=1e-3 * 255,  # its pixels are in 0-255
+            tv_norm="l1-sum",
+            sizes=(512,),
+            num_steps=(1000,),
+            init="noise",
+            history=100,
+        ),
+        "its defaults, but for caffe's pixel scale inside the network",
+    ),
+    "pytorch-tutorial": Preset(
+        Settings(
+            content_layers={"conv2_2": 1.0},
+            style_layers=share(CONVOLUTIONS_OF_THE_TUTORIAL, 5),
+            normalisation="mse",
+            style_weight=1e6,
+            tv_weight=0.0,
+            sizes=(512,),
+            num_steps=(300,),
+            history=100,
+        ),
+        'its "conv_4" is conv2_2; it also clamps the picture inside the closure, we do not',
+    ),
+    "d2l": Preset(
+        Settings(
+            content_layers={"conv4_4": 1.0},
+            style_layers=share([name.replace("relu", "conv") for name in STYLE_LAYERS], 5),
+            normalisation="mse",
+            style_weight=1e4,
+            tv_weight=10 / 2 / D2L_STD,
+            tv_norm="l1",
+            sizes=(450,),
+            num_steps=(500,),
+            optimizer="adam",
+            learning_rate=0.3 * D2L_STD,
+            learning_rate_decay=(0.8, 50),
+        ),
+        "its layers as listed; its network's in-place ReLUs overwrite all but the last of them",
+    ),
+}
+CHOICES = {
+    "normalisation": ("relative", "paper", "mse"),
+    "tv_norm": ("l2", "l1", "l1-sum"),
+    "optimizer": ("lbfgs", "adam"),
+}
+
+
+def make_settings(preset: str = "default", **changes: Any) -> Settings:
+    """The preset's settings with some fields changed; a change to None is no change.
+
+    Layers may be one name, a list of names, which share a weight of 1, or a dict of weights.
+    `sizes` and `num_steps` may be single numbers.
+
+    Raises:
+        SettingsError: an unknown preset or field, or a value that makes no sense.
+    """
+    if preset not in PRESETS:
+        raise SettingsError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
+    known = [f.name for f in dataclasses.fields(Settings)]
+    for name in changes:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise SettingsError(f"there is no setting {name!r}; {hint}")
+    plain = {name: _plain(name, value) for name, value in changes.items() if value is not None}
+    settings = replace(PRESETS[preset].settings, **plain)
+    _check(settings)
+    return settings
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name in ("content_layers", "style_layers"):
+        if isinstance(value, Mapping):
+            return {layer: float(weight) for layer, weight in value.items()}
+        return share([value] if isinstance(value, str) else list(value))
+    if name in ("sizes", "num_steps") and isinstance(value, int):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check(settings: Settings) -> None:
+    """Raise SettingsError for the first value that makes no sense."""
+    for name, allowed in CHOICES.items():
+        if getattr(settings, name) not in allowed:
+            raise SettingsError(
+                f"{name} is one of {', '.join(allowed)}; not {getattr(settings, name)!r}"
+            )
+    weights = {
+        name: getattr(settings, name) for name in ("content_weight", "style_weight", "tv_weight")
+    }
+    weights |= settings.content_layers | settings.style_layers
+    rules = {
+        "weights are numbers of 0 or more": all(_is_number(w) and w >= 0 for w in weights.values()),
+        "sizes are pixels, from coarse to fine": bool(settings.sizes)
+        and all(isinstance(s, int) and s > 0 for s in settings.sizes)
+        and list(settings.sizes) == sorted(set(settings.sizes)),
+        "num_steps are numbers of 0 or more": bool(settings.num_steps)
+        and all(isinstance(n, int) and n >= 0 for n in settings.num_steps),
+        "style_blend shares are 0 or more and not all 0": not settings.style_blend
+        or (min(settings.style_blend) >= 0 and sum(settings.style_blend) > 0),
+        "learning_rate is more than 0": settings.learning_rate > 0,
+        "average is from 0 to less than 1": 0 <= settings.average < 1,
+        "style_scale is more than 0": settings.style_scale > 0,
+        "history is at least 1": settings.history >= 1,
+    }
+    for rule, kept in rules.items():
+        if not kept:
+            raise SettingsError(f"{rule}; look at {settings.to_dict()}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value

@@ -1,0 +1,396 @@
+"""Train the built-in network `vgg19_quarter` to know what VGG-19 knows.
+
+    python tools/distill.py --teacher vgg19.pth --photos FOLDER
+    python tools/distill.py --teacher blocks.safetensors encoder.safetensors --photos FOLDER
+
+The student is VGG-19 up to relu5_1 with a quarter of the channels. It starts as a series of ridge
+regressions: each layer, from the student's own 3×3 patches to the teacher's most telling channels.
+Then it is trained so that linear maps of its activations ("heads", thrown away afterwards) predict
+the teacher's activations at every layer; the loss is the unexplained share of their variance, 1 - R².
+
+--teacher takes a torchvision VGG-19 state dict, whole or its first blocks only. A second file, the
+quarter-width encoder of Wang et al. (CVPR 2020, "Collaborative Distillation"), teaches the layers
+that the first one lacks: its own activations, and its estimates of VGG-19's relu4_1 and relu5_1.
+
+Every `--hold-out`-th picture (in order of file names) is kept from training; the figures printed are
+R² on those. Stop it at any time: the same command resumes where it was, and `--steps` may change.
+"""
+
+import argparse
+import random
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from pytorch_optimizer import SOAP
+from safetensors.torch import save_file
+from scipy.linalg import qr
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from nst.checkpoints import fit_weights, read_weights
+from nst.networks import ARCHITECTURES, VGG, Architecture
+
+CONVOLUTIONS = [f"{b}_{i}" for b, n in enumerate((2, 2, 4, 4, 1), 1) for i in range(1, n + 1)]
+PIXELS_A_BATCH = 8 * 128 * 128
+CROPS = (128, 160, 192)
+
+
+class VGGTeacher(nn.Module):
+    """The first blocks of VGG-19: pre-activations of its convolutions, and what to predict."""
+
+    def __init__(self, state: dict[str, Tensor]):
+        super().__init__()
+        convolutions = sum(v.dim() == 4 for v in state.values())
+        blocks = 3 if convolutions < 13 else 5
+        self.network = VGG(
+            Architecture((2, 2, 4, 4, 1)[:blocks], (64, 128, 256, 512, 512)[:blocks])
+        )
+        fit_weights(self.network.layers, state, "the teacher")
+        self.taught = [n for n in CONVOLUTIONS if int(n[0]) <= blocks]
+
+    def forward(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Pre-activations and targets of the layers taught, by name ("3_1")."""
+        conv = self.network(image, [f"conv{n}" for n in self.taught])
+        pre = {n: conv[f"conv{n}"] for n in self.taught}
+        return pre, {n: F.relu(v) for n, v in pre.items()}
+
+
+class EncoderTeacher(nn.Module):
+    """The published quarter-width encoder, for blocks 4 and 5."""
+
+    def __init__(self, state: dict[str, Tensor]):
+        super().__init__()
+        self.state = state
+        self.taught = [n for n in CONVOLUTIONS if int(n[0]) >= 4]
+
+    def convolve(self, x: Tensor, key: str) -> Tensor:
+        return F.conv2d(x, self.state[f"{key}.weight"], self.state[f"{key}.bias"])
+
+    def forward(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Pre-activations and targets of the layers taught; see VGGTeacher."""
+        x, pre, targets = self.convolve(image, "conv0"), {}, {}
+        for name in CONVOLUTIONS:
+            key = "conv" + name.replace("_", "")
+            if name.endswith("_1") and name != "1_1":
+                x = F.max_pool2d(x, 2)
+            y = self.convolve(F.pad(x, (1, 1, 1, 1), mode="reflect"), key)
+            x = F.relu(y)
+            if name in self.taught:
+                head = f"{key}_aux"
+                pre[name] = y
+                estimated = f"{head}.weight" in self.state
+                targets[name] = F.relu(self.convolve(x, head)) if estimated else x
+        return pre, targets
+
+
+def load_teachers(paths: list[Path]) -> list[VGGTeacher | EncoderTeacher]:
+    """One teacher a file, told apart by the names of their weights."""
+    states = [read_weights(path) for path in paths]
+    teachers = [EncoderTeacher(s) if "conv11.weight" in s else VGGTeacher(s) for s in states]
+    taught = {n for teacher in teachers for n in teacher.taught}
+    if taught != set(CONVOLUTIONS):
+        sys.exit(f"nobody teaches {', '.join(sorted(set(CONVOLUTIONS) - taught))}")
+    return teachers
+
+
+@torch.no_grad()
+def teach(teachers: list, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Pre-activations and targets of all layers; a layer's first teacher wins."""
+    pre: dict[str, Tensor] = {}
+    targets: dict[str, Tensor] = {}
+    for teacher in reversed(teachers):
+        a, b = teacher(image)
+        pre |= a
+        targets |= b
+    return pre, targets
+
+
+# Pictures
+
+
+def read_pictures(paths: list[Path]) -> list[Tensor]:
+    """uint8 tensors (3, H, W), no side under the largest crop."""
+    pictures = []
+    for path in tqdm(paths, "reading", leave=False):
+        image = Image.open(path).convert("RGB")
+        k = max(1.0, (max(CROPS) + 1) / min(image.size))
+        image = image.resize(
+            (round(image.width * k), round(image.height * k)), Image.Resampling.LANCZOS
+        )
+        pictures.append(
+            torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+            .view(image.height, image.width, 3)
+            .permute(2, 0, 1)
+            .contiguous()
+        )
+    return pictures
+
+
+def random_crop(picture: Tensor, size: int) -> Tensor:
+    """A random square of the picture, shrunk by up to 2.5, mirrored half the time: (3, size, size)."""
+    side = min(round(size * random.uniform(1.0, 2.5)), *picture.shape[1:])
+    top = random.randrange(picture.shape[1] - side + 1)
+    left = random.randrange(picture.shape[2] - side + 1)
+    crop = picture[None, :, top : top + side, left : left + side].float() / 255
+    crop = F.interpolate(crop, size=(size, size), mode="bilinear", antialias=True)[0]
+    return crop.flip(-1) if random.random() < 0.5 else crop
+
+
+def disturb(crops: Tensor) -> Tensor:
+    """Make half of the crops look like pictures in mid-optimisation: blends, noise, odd colours."""
+    out = crops.clone()
+    for i in range(len(crops)):
+        if random.random() < 0.5:
+            continue
+        if random.random() < 0.4:
+            blend = random.random()
+            out[i] = blend * crops[i] + (1 - blend) * crops[random.randrange(len(crops))]
+        if random.random() < 0.4:
+            out[i] = out[i][torch.randperm(3)]
+        if random.random() < 0.4:
+            gain, pivot = random.uniform(0.5, 1.8), random.random()
+            out[i] = (out[i] - pivot) * gain + pivot
+        if random.random() < 0.4:
+            out[i] += random.uniform(0, 0.25) * torch.randn_like(out[i])
+    return out.clamp(0, 1)
+
+
+def random_batch(pictures: list[Tensor]) -> Tensor:
+    """Crops of one random size, (B, 3, size, size)."""
+    size = random.choice(CROPS)
+    count = PIXELS_A_BATCH // size**2
+    return disturb(torch.stack([random_crop(random.choice(pictures), size) for _ in range(count)]))
+
+
+class Lessons:
+    """Batches with the teachers' targets; each is used `reuse` times on average.
+
+    The teachers cost more than the student, so a part of the batches is drawn from the last
+    `capacity` ones.
+    """
+
+    def __init__(self, teachers: list, pictures: list[Tensor], reuse: float, capacity: int = 80):
+        self.teachers, self.pictures = teachers, pictures
+        self.reuse, self.capacity = reuse, capacity
+        self.stored: list[tuple[Tensor, dict[str, Tensor]]] = []
+
+    def draw(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """Crops (B, 3, S, S) and their targets by layer."""
+        if len(self.stored) >= 8 and random.random() > 1 / self.reuse:
+            return random.choice(self.stored)
+        image = random_batch(self.pictures)
+        targets = {n: t.half() for n, t in teach(self.teachers, image)[1].items()}
+        self.stored = [*self.stored[-self.capacity + 1 :], (image, targets)]
+        return self.stored[-1]
+
+
+# The student's first weights
+
+
+def regress(x: Tensor, y: Tensor, ridge: float = 1e-3) -> tuple[Tensor, Tensor]:
+    """Weights (outputs, inputs) and bias of the ridge regression of y (n, outputs) on x (n, inputs)."""
+    x, y = x.double(), y.double()
+    mean_x, mean_y = x.mean(0), y.mean(0)
+    x, y = x - mean_x, y - mean_y
+    gram = x.T @ x
+    gram += ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    weight = torch.linalg.solve(gram, x.T @ y).T
+    return weight.float(), (mean_y - weight @ mean_x).float()
+
+
+def rows(feature: Tensor, margin: int = 1) -> Tensor:
+    """(B, C, H, W) → (positions, C), borders left out: there, paddings differ."""
+    return feature[..., margin:-margin, margin:-margin].permute(0, 2, 3, 1).flatten(0, 2)
+
+
+@torch.no_grad()
+def first_weights(
+    student: VGG,
+    heads: nn.ModuleDict,
+    teachers: list,
+    images: list[Tensor],
+    unit: dict[str, Tensor],
+) -> None:
+    """Set the student and its heads, layer by layer, by ridge regression."""
+    lessons = [teach(teachers, image) for image in images]
+    inputs = [(image - student.mean) / student.std for image in images]
+    for name in tqdm(CONVOLUTIONS, "first weights", leave=False):
+        if name.endswith("_1") and name != "1_1":
+            inputs = [F.max_pool2d(x, 2) for x in inputs]
+        layer = student.layers[f"conv{name}"]
+        picks = [torch.randperm(len(rows(pre[name])))[:1000] for pre, _ in lessons]
+        wanted = torch.cat([rows(pre[name])[i] for (pre, _), i in zip(lessons, picks)])
+        wanted = wanted[:, telling_channels(F.relu(wanted), layer.out_channels)]
+        # Unpadded patches, so that their rows are those of `rows`.
+        patches = torch.cat(
+            [F.unfold(x, 3).transpose(1, 2).flatten(0, 1)[i] for x, i in zip(inputs, picks)]
+        )
+        # One gain a layer: activations of size 1 suit an optimiser that does not know the scale.
+        weight, bias = regress(patches, wanted / F.relu(wanted).square().mean().sqrt(), 1e-4)
+        layer.weight.copy_(weight.view_as(layer.weight))
+        layer.bias.copy_(bias)
+        inputs = [F.relu(layer(x)) for x in inputs]
+        features = torch.cat([rows(x)[i] for x, i in zip(inputs, picks)])
+        targets = torch.cat([rows(target[name])[i] for (_, target), i in zip(lessons, picks)])
+        weight, bias = regress(features, targets / unit[name])
+        heads[name].weight.copy_(weight)
+        heads[name].bias.copy_(bias)
+
+
+def telling_channels(activations: Tensor, count: int) -> Tensor:
+    """The `count` channels that best span all, by QR with column pivoting; activations (n, C)."""
+    centred = activations - activations.mean(0)
+    gram_root = torch.linalg.cholesky(
+        (centred.T @ centred / len(centred)).double()
+        + 1e-6 * centred.square().mean() * torch.eye(centred.shape[1], dtype=torch.double)
+    ).T
+    pivots = qr(gram_root.numpy(), mode="r", pivoting=True)[1]
+    return torch.from_numpy(pivots[:count].astype("int64"))
+
+
+# Training
+
+
+def unexplained(
+    student: VGG,
+    heads: nn.ModuleDict,
+    image: Tensor,
+    targets: dict[str, Tensor],
+    unit: dict[str, Tensor],
+    stride: int = 1,
+) -> dict[str, Tensor]:
+    """1 - R² of each layer's targets; in blocks 1 and 2 only every `stride`-th row and column."""
+    features = student(image, [f"relu{n}" for n in CONVOLUTIONS])
+    result = {}
+    for name in CONVOLUTIONS:
+        step = stride if name[0] in "12" else 1
+        top, left = (random.randrange(step) for _ in range(2))
+        x, y = (
+            f[..., 1 + top : -1 : step, 1 + left : -1 : step].permute(0, 2, 3, 1)
+            for f in (features[f"relu{name}"], targets[name])
+        )
+        result[name] = (heads[name](x) - y.float() / unit[name]).square().mean()
+    return result
+
+
+@torch.no_grad()
+def units(lessons: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Each layer's standard deviation: in these units its mean squared error is 1 - R²."""
+    return {
+        n: torch.cat([rows(t[n].float()) for t in lessons]).var(0).mean().sqrt()
+        for n in CONVOLUTIONS
+    }
+
+
+def rate(step: int, steps: int, warm_up: int = 100) -> float:
+    """Learning-rate factor: a short rise, a plateau, and a cosine fall over the last 60 %."""
+    fall = max(0.0, (step / steps - 0.4) / 0.6)
+    return min(1.0, (step + 1) / warm_up) * (
+        0.5 + 0.5 * torch.cos(torch.tensor(fall * torch.pi)).item()
+    )
+
+
+@torch.no_grad()
+def held_out(student: VGG, heads: nn.ModuleDict, exam: list, unit: dict[str, Tensor]) -> str:
+    """R² on the held-out pictures as a line of text."""
+    totals = [unexplained(student, heads, image, targets, unit) for image, targets in exam]
+    return " ".join(
+        f"{n} {1 - sum(t[n].item() for t in totals) / len(totals):.3f}" for n in CONVOLUTIONS
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--teacher", nargs="+", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--photos", type=Path, required=True, help="folder of JPEG or PNG pictures")
+    parser.add_argument("--out", type=Path, default=Path("outputs/vgg19_quarter.safetensors"))
+    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--reuse", type=float, default=4.0, help="how often a batch is used")
+    parser.add_argument("--hold-out", type=int, default=15, metavar="K", help="every K-th picture")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    random.seed(args.seed)
+
+    paths = sorted(
+        p for p in args.photos.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png")
+    )
+    exam_paths = paths[:: args.hold_out]
+    pictures = read_pictures([p for p in paths if p not in set(exam_paths)])
+    exam_pictures = read_pictures(exam_paths)
+    teachers = load_teachers(args.teacher)
+
+    student = VGG(ARCHITECTURES["vgg19_quarter"]).requires_grad_(True)
+    exam_images = [torch.stack([p[:, :192, :192].float() / 255]) for p in exam_pictures]
+    exam = [(image, teach(teachers, image)[1]) for image in exam_images]
+    unit = units([targets for _, targets in exam])
+    heads = nn.ModuleDict(
+        {
+            n: nn.Linear(student.layers[f"conv{n}"].out_channels, exam[0][1][n].shape[1])
+            for n in CONVOLUTIONS
+        }
+    )
+    parameters = [*student.parameters(), *heads.parameters()]
+    # Adam in the eigenbasis of the gradients' covariance: here about twice Adam's progress a step.
+    optimizer = SOAP(parameters, lr=args.learning_rate, weight_decay=0.0)
+    state_path = args.out.with_suffix(".training.pt")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+
+    def save(step: int) -> None:
+        state = dict(
+            step=step,
+            student=student.state_dict(),
+            heads=heads.state_dict(),
+            optimizer=optimizer.state_dict(),
+        )
+        torch.save(state, state_path.with_suffix(".tmp"))
+        state_path.with_suffix(".tmp").replace(state_path)
+        weights = {
+            k.removeprefix("layers."): v.half().contiguous()
+            for k, v in student.state_dict().items()
+        }
+        save_file(weights, args.out)
+
+    start = 0
+    if state_path.exists():
+        state = torch.load(state_path, weights_only=True)
+        start = state["step"]
+        student.load_state_dict(state["student"])
+        heads.load_state_dict(state["heads"])
+        optimizer.load_state_dict(state["optimizer"])
+        random.seed(args.seed + start)
+        torch.manual_seed(args.seed + start)
+    else:
+        first_weights(student, heads, teachers, [random_batch(pictures) for _ in range(60)], unit)
+    lessons = Lessons(teachers, pictures, args.reuse)
+    with tqdm(
+        range(start, args.steps), "training", initial=start, total=args.steps, mininterval=5
+    ) as bar:
+        for step in bar:
+            if step % 250 == 0:
+                save(step)
+                bar.write(f"{step:6d} {held_out(student, heads, exam, unit)}")
+                sys.stdout.flush()
+            for group in optimizer.param_groups:
+                group["lr"] = args.learning_rate * rate(step, args.steps)
+            losses = unexplained(student, heads, *lessons.draw(), unit, stride=2)
+            loss = sum(losses.values())
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+    save(args.steps)
+    print("done:", held_out(student, heads, exam, unit))
+
+
+if __name__ == "__main__":
+    main()
