@@ -5,11 +5,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from nst.errors import NstError, SettingsError
 from nst.features import layer_table
-from nst.images import check_output, read_settings, sample_names, save_image, write_atomically
+from nst.images import (
+    check_output,
+    open_image,
+    read_settings,
+    sample_names,
+    save_image,
+    write_atomically,
+)
 from nst.networks import ARCHITECTURES, POOLINGS, load_network
 from nst.settings import CHOICES, PRESETS
 from nst.transfer import Step, style_transfer
@@ -33,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = {"samples": print_samples, "layers": print_layers, "presets": print_presets}
     try:
         if arguments and arguments[0] in commands:
+            if len(arguments) > 1 + (arguments[0] == "layers"):
+                raise SettingsError("nst layers takes one network, samples and presets nothing")
             commands[arguments[0]](*arguments[1:])
             return 0
         return paint(transfer_parser().parse_args(arguments))
@@ -95,10 +102,10 @@ def transfer_parser() -> argparse.ArgumentParser:
 
 def paint(options: argparse.Namespace) -> int:
     """Run a transfer, write its picture, and say where it is and why the run ended."""
-    given = {name: value for name, value in vars(options).items() if value is not None}
+    given = {name: value for name, value in vars(options).items() if value not in (None, [])}
     output, sidecar = given.pop("output"), given.pop("sidecar")
-    frames = Frames(output, given.pop("save_every", 0))
     check_output(output)
+    frames = Frames(output, given.pop("save_every", 0))
     if "settings" in given:
         given = read_settings(given.pop("settings")) | given
     for name in ("content_layers", "style_layers"):
@@ -132,21 +139,24 @@ class Frames:
     """A callback that writes a picture every so many steps; 0 for none."""
 
     def __init__(self, output: Path, every: int):
+        if every < 0:
+            raise SettingsError("--save-every is a number of steps, 1 or more")
         self.folder = output.with_name(f"{output.stem}_frames")
         self.every = every
         self.paths: list[Path] = []
 
     def __call__(self, step: Step) -> None:
         """Write the step's picture, if it is its turn."""
-        if self.every and step.number % self.every == 0:
+        again = step.number == 0 and self.paths  # the last size's picture, enlarged
+        if self.every and step.number % self.every == 0 and not again:
             path = self.folder / f"{len(self.paths):05d}.png"
             self.paths.append(save_image(step.image, path, step.record()))
 
     def animate(self) -> None:
         """Write animation.webp from the frames, all as large as the last."""
         if self.paths:
-            last = Image.open(self.paths[-1])
-            frames = [Image.open(path).resize(last.size) for path in self.paths]
+            frames = [open_image(path) for path in self.paths]
+            frames = [frame.resize(frames[-1].size) for frame in frames]
             write_atomically(
                 self.folder / "animation.webp",
                 lambda file: frames[0].save(
@@ -162,9 +172,10 @@ def print_samples() -> None:
 
 
 def print_layers(network: str = "vgg19_quarter") -> None:
-    """A network's layer table; it needs no weights."""
+    """A network's layer table, which needs no trained weights."""
+    table = layer_table(load_network(network, weights="random"))
     print(f"{'layer':28}{'channels':>9}{'stride':>8}{'sees':>6}{'parameters':>12}{'smallest':>10}")
-    for row in layer_table(load_network(network, weights="random")):
+    for row in table:
         name, *numbers = ("-" if value is None else value for value in row)
         widths = (9, 8, 6, 12, 10)
         cells = (f"{value:>{w}}" for value, w in zip(numbers, widths, strict=True))

@@ -51,14 +51,17 @@ def style_loss(
 
 
 def total_variation_loss(image: Tensor, norm: str = "l2") -> Tensor:
-    """Mean squared ("l2") or absolute ("l1") difference of neighbours, a scalar.
+    """Differences of neighbouring pixels, vertical and horizontal ones alike; a scalar.
 
-    Vertical and horizontal neighbours count alike: the mean over each, added up. A mean, not a sum,
-    so that its weight keeps its meaning at every size. Not in Gatys et al. (2016); it comes from
-    Mahendran and Vedaldi (2015).
+    `norm` is "l2" (the mean of their squares over the vertical pairs, plus that over the horizontal
+    ones), "l1" (the same of their absolute values) or "l1-sum" (the sum of these, whose weight then
+    depends on the picture's size). Not in Gatys et al. (2016); Mahendran and Vedaldi (2015)
+    brought it to the inversion of networks.
     """
     down = image[..., 1:, :] - image[..., :-1, :]
     right = image[..., :, 1:] - image[..., :, :-1]
+    if norm == "l1-sum":
+        return down.abs().sum() + right.abs().sum()
     if norm == "l1":
         return down.abs().mean() + right.abs().mean()
     return down.square().mean() + right.square().mean()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -209,7 +210,7 @@ def _plain(name: str, value: Any) -> Any:
         if isinstance(value, Mapping):
             return {layer: float(weight) for layer, weight in value.items()}
         return share([value] if isinstance(value, str) else list(value))
-    if name in ("sizes", "num_steps") and isinstance(value, int):
+    if name in ("sizes", "num_steps") and not isinstance(value, list | tuple):
         return (value,)
     return tuple(value) if isinstance(value, list) else value
 
@@ -221,28 +222,42 @@ def _check(settings: Settings) -> None:
             raise SettingsError(
                 f"{name} is one of {', '.join(allowed)}; not {getattr(settings, name)!r}"
             )
-    weights = {
-        name: getattr(settings, name) for name in ("content_weight", "style_weight", "tv_weight")
-    }
-    weights |= settings.content_layers | settings.style_layers
+    losses = [settings.content_weight, settings.style_weight, settings.tv_weight]
+    layers = [*settings.content_layers.values(), *settings.style_layers.values()]
+    sizes, steps, blend = settings.sizes, settings.num_steps, settings.style_blend
     rules = {
-        "weights are numbers of 0 or more": all(_is_number(w) and w >= 0 for w in weights.values()),
-        "sizes are pixels, from coarse to fine": bool(settings.sizes)
-        and all(isinstance(s, int) and s > 0 for s in settings.sizes)
-        and list(settings.sizes) == sorted(set(settings.sizes)),
-        "num_steps are numbers of 0 or more": bool(settings.num_steps)
-        and all(isinstance(n, int) and n >= 0 for n in settings.num_steps),
-        "style_blend shares are 0 or more and not all 0": not settings.style_blend
-        or (min(settings.style_blend) >= 0 and sum(settings.style_blend) > 0),
-        "learning_rate is more than 0": settings.learning_rate > 0,
-        "average is from 0 to less than 1": 0 <= settings.average < 1,
-        "style_scale is more than 0": settings.style_scale > 0,
-        "history is at least 1": settings.history >= 1,
+        "weights are numbers of 0 or more": _are_numbers([*losses, *layers])
+        and min([*losses, *layers]) >= 0,
+        "content and style have at least one layer each; a weight of 0 turns a loss off": bool(
+            settings.content_layers and settings.style_layers
+        ),
+        "sizes are whole pixels from coarse to fine": _are_whole(sizes, 1)
+        and list(sizes) == sorted(set(sizes)),
+        "num_steps are whole numbers of 0 or more": _are_whole(steps, 0),
+        "style_blend holds shares of 0 or more, not all 0": not blend
+        or (_are_numbers(blend) and min(blend) >= 0 and sum(blend) > 0),
+        "learning_rate and style_scale are more than 0": _are_numbers(
+            [settings.learning_rate, settings.style_scale]
+        )
+        and min(settings.learning_rate, settings.style_scale) > 0,
+        "average is from 0 to less than 1": _are_numbers([settings.average])
+        and 0 <= settings.average < 1,
+        "seed is a whole number, history one of 1 or more": _are_whole([settings.seed], None)
+        and _are_whole([settings.history], 1),
     }
     for rule, kept in rules.items():
         if not kept:
-            raise SettingsError(f"{rule}; look at {settings.to_dict()}")
+            raise SettingsError(rule)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+def _are_numbers(values: Sequence[Any]) -> bool:
+    return all(
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        for value in values
+    )
+
+
+def _are_whole(values: Sequence[Any], least: int | None) -> bool:
+    """Whether there are values, all whole numbers of `least` or more."""
+    whole = [v for v in values if isinstance(v, int) and not isinstance(v, bool)]
+    return bool(values) and len(whole) == len(values) and (least is None or min(whole) >= least)

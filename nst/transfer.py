@@ -89,7 +89,7 @@ class State:
         self.totals.append(total)
         if total < self.best_total:
             self.best, self.best_total = self.image.detach().clone(), total
-        if not total < DIVERGED * self.totals[0]:
+        if not total <= DIVERGED * self.totals[0]:
             return "diverged"
         share, steps = STALLED
         last = self.totals[-steps - 1 :]
@@ -292,6 +292,8 @@ class Job:
             return torch.rand(content.shape, generator=generator).to(content.device)
         if isinstance(init, str) and init == "style":
             return resize(styles[0], content.shape[-2:])
+        if isinstance(init, str) and init == "given":
+            raise SettingsError("the run started from a picture without a name; give it as init")
         return resize(load(init, None, content.device), content.shape[-2:])
 
     def run(
@@ -391,7 +393,7 @@ def minimise(
 
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * factor ** (state.number // interval)
-        optimizer.step(loss.item)
+        optimizer.step()
         state.number += 1
         state.follow(settings.average)
 

@@ -215,27 +215,36 @@ def first_weights(
     unit: dict[str, Tensor],
 ) -> None:
     """Set the student and its heads, layer by layer, by ridge regression."""
-    lessons = [teach(teachers, image) for image in images]
+    positions, wanted, targets = [], [], []
+    for image in tqdm(images, "asking the teachers", leave=False):
+        pre, target = teach(teachers, image)
+        # A thousand positions of each layer: all of them would not fit into memory.
+        at = {n: torch.randperm(len(rows(x)))[:1000] for n, x in pre.items()}
+        positions.append(at)
+        wanted.append({n: rows(pre[n])[at[n]] for n in CONVOLUTIONS})
+        targets.append({n: rows(target[n])[at[n]] / unit[n] for n in CONVOLUTIONS})
     inputs = [(image - student.mean) / student.std for image in images]
     for name in tqdm(CONVOLUTIONS, "first weights", leave=False):
         if name.endswith("_1") and name != "1_1":
             inputs = [F.max_pool2d(x, 2) for x in inputs]
         layer = student.layers[f"conv{name}"]
-        picks = [torch.randperm(len(rows(pre[name])))[:1000] for pre, _ in lessons]
-        wanted = torch.cat([rows(pre[name])[i] for (pre, _), i in zip(lessons, picks)])
-        wanted = wanted[:, telling_channels(F.relu(wanted), layer.out_channels)]
+        answers = torch.cat([answer[name] for answer in wanted])
+        answers = answers[:, telling_channels(F.relu(answers), layer.out_channels)]
         # Unpadded patches, so that their rows are those of `rows`.
         patches = torch.cat(
-            [F.unfold(x, 3).transpose(1, 2).flatten(0, 1)[i] for x, i in zip(inputs, picks)]
+            [
+                F.unfold(x, 3).transpose(1, 2).flatten(0, 1)[at[name]]
+                for x, at in zip(inputs, positions)
+            ]
         )
         # One gain a layer: activations of size 1 suit an optimiser that does not know the scale.
-        weight, bias = regress(patches, wanted / F.relu(wanted).square().mean().sqrt(), 1e-4)
+        size = F.relu(answers).square().mean().sqrt()
+        weight, bias = regress(patches, answers / size, 1e-4)
         layer.weight.copy_(weight.view_as(layer.weight))
         layer.bias.copy_(bias)
         inputs = [F.relu(layer(x)) for x in inputs]
-        features = torch.cat([rows(x)[i] for x, i in zip(inputs, picks)])
-        targets = torch.cat([rows(target[name])[i] for (_, target), i in zip(lessons, picks)])
-        weight, bias = regress(features, targets / unit[name])
+        features = torch.cat([rows(x)[at[name]] for x, at in zip(inputs, positions)])
+        weight, bias = regress(features, torch.cat([target[name] for target in targets]))
         heads[name].weight.copy_(weight)
         heads[name].bias.copy_(bias)
 
@@ -369,7 +378,7 @@ def main() -> None:
         random.seed(args.seed + start)
         torch.manual_seed(args.seed + start)
     else:
-        first_weights(student, heads, teachers, [random_batch(pictures) for _ in range(60)], unit)
+        first_weights(student, heads, teachers, [random_batch(pictures) for _ in range(40)], unit)
     lessons = Lessons(teachers, pictures, args.reuse)
     with tqdm(
         range(start, args.steps), "training", initial=start, total=args.steps, mininterval=5

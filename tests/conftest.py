@@ -1,0 +1,33 @@
+"""Small pictures and networks for all tests; everything runs offline, on the CPU."""
+
+import pytest
+import torch
+
+import nst
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_no_downloads(monkeypatch, tmp_path_factory):
+    """Pictures this small gain nothing from threads; a download in a test is a mistake."""
+    torch.set_num_threads(1)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+
+
+@pytest.fixture(scope="session")
+def quarter():
+    return nst.load_network("vgg19_quarter")
+
+
+@pytest.fixture
+def picture():
+    """A seeded picture (1, 3, 40, 56) with structure at several scales."""
+    generator = torch.Generator().manual_seed(1)
+    grids = [torch.rand(1, 3, n, n, generator=generator) for n in (3, 9, 27)]
+    octaves = [torch.nn.functional.interpolate(g, (40, 56), mode="bilinear") for g in grids]
+    return torch.stack(octaves).mean(0).contiguous()
+
+
+@pytest.fixture
+def other():
+    """A seeded picture of another size, (1, 3, 44, 36)."""
+    return torch.rand(1, 3, 44, 36, generator=torch.Generator().manual_seed(2))

@@ -1,0 +1,139 @@
+"""The command line, driven as a person would."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+import nst
+from nst.cli import main
+
+
+@pytest.fixture
+def pictures(picture, other, tmp_path, monkeypatch):
+    """A content and a style file in an otherwise empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    nst.save_image(picture, "content.png")
+    nst.save_image(other, "style.png")
+    return ["content.png", "style.png"]
+
+
+def run(capsys, *arguments):
+    status = main([str(a) for a in arguments])
+    return status, *capsys.readouterr()
+
+
+def test_a_transfer(pictures, capsys, tmp_path):
+    status, out, err = run(capsys, *pictures, "-o", "new/out.png", "--steps", 3)
+    assert (status, err) == (0, "")
+    assert "new/out.png: 4 evaluations" in out
+    assert "finished" in out
+    with Image.open("new/out.png") as file:
+        assert file.size == (56, 40)
+    settings = nst.read_settings("new/out.png")
+    assert (settings["content"], settings["styles"]) == ("content.png", ["style.png"])
+
+
+def test_a_picture_repeats_its_own_run(pictures, capsys, tmp_path):
+    run(capsys, *pictures, "-o", "a.png", "--steps", 3, "--init", "noise", "--seed", 5, "--sidecar")
+    for source in ("a.png", "a.json"):
+        status, _, _ = run(capsys, "--settings", source, "-o", "b.png")
+        assert status == 0
+        assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    run(capsys, "--settings", "a.json", "--seed", 6, "-o", "c.png")
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "c.png").read_bytes()
+    assert nst.read_settings("c.png") | {"seed": 5} == json.loads((tmp_path / "a.json").read_text())
+
+
+def test_every_option_reaches_the_run(pictures, capsys):
+    status, _, err = run(
+        capsys, *pictures, "content.png", "-o", "out.webp", "--preset", "article",
+        "--size", 32, 48, "--steps", 2, 1, "--network", "vgg16", "--weights", "random",
+        "--pooling", "average", "--content-layers", "relu3_1", "--style-layers", "relu1_1=2",
+        "relu2_1", "--content-weight", 2, "--style-weight", 3, "--tv-weight", 4,
+        "--style-blend", 0.7, 0.3, "--style-scale", 0.9, "--init", "style", "--seed", 9,
+        "--optimizer", "adam", "--learning-rate", 0.01, "--average", 0.5, "--device", "cpu",
+        "--sidecar",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    expected = {
+        "network": "vgg16", "weights": "random", "pooling": "average",
+        "content_layers": {"relu3_1": 1.0}, "style_layers": {"relu1_1": 2.0, "relu2_1": 1.0},
+        "content_weight": 2.0, "style_weight": 3.0, "tv_weight": 4.0, "style_blend": [0.7, 0.3],
+        "style_scale": 0.9, "init": "style", "seed": 9, "optimizer": "adam",
+        "learning_rate": 0.01, "average": 0.5, "sizes": [32, 48], "num_steps": [2, 1],
+        "styles": ["style.png", "content.png"], "normalisation": "mse",
+    }  # fmt: skip
+    settings = nst.read_settings("out.json")
+    assert {name: settings[name] for name in expected} == expected
+
+
+def test_frames_and_an_animation(pictures, capsys, tmp_path):
+    status, _, _ = run(
+        capsys, *pictures, "-o", "o.jpg", "--size", 32, 56, "--steps", 4, "--save-every", 2
+    )
+    assert status == 0
+    frames = sorted((tmp_path / "o_frames").glob("*.png"))
+    assert len(frames) == 5
+    with Image.open(tmp_path / "o_frames" / "animation.webp") as animation:
+        assert (animation.n_frames, animation.size) == (5, (56, 40))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.png", "style.png"], "nowhere.png"),
+        (["content.png"], "give a content and a style picture"),
+        (["content.png", "style.png", "-o", "out.xyz"], "extension"),
+        (["content.png", "style.png", "-o", "content.png/out.png"], "cannot be written"),
+        (["content.png", "style.png", "--network", "vgg99"], "no network 'vgg99'"),
+        (["content.png", "style.png", "--style-layers", "relu1_1=a"], "relu1_1=a"),
+        (["content.png", "style.png", "--size", "8"], "too small"),
+        (["content.png", "style.png", "--save-every", "-1"], "save-every"),
+        (["--settings", "content.png"], "no settings"),
+        (["layers", "vgg99"], "no network 'vgg99'"),
+        (["layers", "vgg19", "vgg16"], "one network"),
+    ],
+)
+def test_errors_are_one_line_and_status_2(pictures, capsys, arguments, words):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("nst: ")
+    assert err.count("\n") == 1
+    assert words in err
+
+
+def test_unknown_options_exit_with_2(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["a", "b", "--nonsense"])
+
+
+def test_ctrl_c_writes_the_best_picture_and_exits_with_130(pictures, tmp_path):
+    """A real process and a real signal, sent after the first frame is on the disk."""
+    command = [sys.executable, "-m", "nst", *pictures, "-o", "out.png", "--steps", "100000"]
+    process = subprocess.Popen(
+        [*command, "--save-every", "1"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "out_frames" / "00001.png").exists():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in out
+    with Image.open(tmp_path / "out.png") as file:
+        assert file.size == (56, 40)
+
+
+def test_lists(capsys):
+    status, out, _ = run(capsys, "samples")
+    assert status == 0
+    assert "astronaut" in out
+    assert "starry" in out
+    _, out, _ = run(capsys, "layers", "vgg19")
+    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["conv1_1", "relu1_1", "conv1_2"]
+    assert "relu4_2" in out
+    _, out, _ = run(capsys, "presets")
+    assert [line.split()[0] for line in out.splitlines()] == list(nst.PRESETS)

@@ -1,0 +1,54 @@
+"""What layers see: the table against gradients and against what they compute."""
+
+import pytest
+import torch
+
+from nst import extract_features, layer_table, load_network
+from nst.errors import ImageError, SettingsError
+from nst.networks import ARCHITECTURES, VGG, Architecture
+
+
+def test_extract_features_keeps_the_order_asked_for(quarter, picture):
+    features = extract_features(quarter, picture, ["relu3_1", "conv1_1"])
+    assert list(features) == ["relu3_1", "conv1_1"]
+    torch.testing.assert_close(features["relu3_1"], quarter(picture, ["relu3_1"])["relu3_1"])
+
+
+def test_extract_features_refuses(quarter, picture):
+    with pytest.raises(SettingsError, match="no layer 'conv9_1'"):
+        extract_features(quarter, picture, ["conv9_1"])
+    with pytest.raises(ImageError, match=r"not \(3, 40, 56\)"):
+        extract_features(quarter, picture[0], ["conv1_1"])
+    with pytest.raises(ImageError, match="too small for relu5_1"):
+        extract_features(quarter, picture[..., :15, :], ["relu5_1"])
+
+
+def test_receptive_fields_are_the_reach_of_gradients():
+    """With positive weights and averages no path cancels: the gradient's support is the field."""
+    architecture = Architecture(ARCHITECTURES["vgg19"].convolutions, (1, 1, 1, 1, 1))
+    network = VGG(architecture, pooling="average").double()
+    for parameter in network.parameters():
+        parameter.fill_(0.3)
+    side = 448
+    for row in layer_table(network):
+        image = torch.ones(1, 3, side, side, dtype=torch.float64, requires_grad=True)
+        feature = extract_features(network, image, [row.name])[row.name]
+        feature[0, 0, feature.shape[2] // 2, feature.shape[3] // 2].backward()
+        reached = (image.grad.abs().sum((0, 1)) > 0).any(0).nonzero()
+        assert reached.max() - reached.min() + 1 == row.receptive_field, row.name
+        assert side // feature.shape[-1] == row.stride, row.name
+
+
+def test_the_table_of_vgg19():
+    """Known figures: its parameters but for the classifier, and the usual receptive fields."""
+    table = {row.name: row for row in layer_table(load_network("vgg19", weights="random"))}
+    assert sum(row.parameters for row in table.values()) == 20_024_384
+    assert [table[f"relu{b}_1"].receptive_field for b in (1, 2, 3, 4, 5)] == [3, 10, 24, 68, 156]
+    assert table["relu4_2"] == ("relu4_2", 512, 8, 84, 0, 8)
+    assert table["conv1_1"].parameters == 3 * 64 * 9 + 64
+
+
+def test_the_table_of_another_network():
+    table = {row.name: row for row in layer_table(load_network("squeezenet1_1", weights="random"))}
+    assert table["features.0"][:5] == ("features.0", 64, 2, None, 3 * 64 * 9 + 64)
+    assert table["features.3.cat"].channels == 128

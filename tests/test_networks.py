@@ -1,0 +1,299 @@
+"""Networks against torchvision's own, and where their weights come from."""
+
+import hashlib
+import http.server
+import os
+import threading
+from types import SimpleNamespace
+from urllib.error import URLError
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+from torchvision.models.vgg import cfgs, make_layers
+
+import nst
+from nst import checkpoints
+from nst.errors import ImageError, SettingsError, WeightsError
+from nst.networks import ARCHITECTURES, VGG, Architecture, Pool, load_network
+
+# Positions of the convolutions in torchvision's `features`.
+VGG19 = dict(
+    zip(
+        [f"conv{b}_{i}" for b, n in enumerate((2, 2, 4, 4, 4), 1) for i in range(1, n + 1)],
+        (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34),
+        strict=True,
+    )
+)
+VGG16 = dict(
+    zip(
+        [f"conv{b}_{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)],
+        (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
+        strict=True,
+    )
+)
+
+
+@pytest.fixture(scope="session")
+def vgg19_features():
+    torch.manual_seed(0)
+    return make_layers(cfgs["E"]).eval()
+
+
+@pytest.fixture(scope="session")
+def vgg19_file(vgg19_features, tmp_path_factory):
+    """A state dict as torchvision's whole VGG-19 has it, with a stub of a classifier."""
+    path = tmp_path_factory.mktemp("weights") / "vgg19.pth"
+    state = {f"features.{k}": v for k, v in vgg19_features.state_dict().items()}
+    torch.save(state | {"classifier.0.weight": torch.zeros(2, 2)}, path)
+    return path
+
+
+@torch.no_grad()
+def test_vgg19_is_torchvisions(vgg19_features, vgg19_file):
+    network = load_network("vgg19", weights=vgg19_file)
+    image = torch.rand(1, 3, 32, 48)
+    ours = network(image, network.layer_names)
+    x = torchvision.transforms.functional.normalize(
+        image, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    )
+    names, name = {number: name for name, number in VGG19.items()}, ""
+    for number, layer in enumerate(vgg19_features):
+        if isinstance(layer, torch.nn.MaxPool2d):
+            name = "pool" + name[4]
+        else:
+            name = names.get(number) or name.replace("conv", "relu")
+        x = torch.relu(x) if isinstance(layer, torch.nn.ReLU) else layer(x)
+        torch.testing.assert_close(ours[name], x, msg=name)
+
+
+@torch.no_grad()
+def test_vgg16_with_the_caffe_weights_has_their_normalisation(monkeypatch, tmp_path):
+    torch.manual_seed(0)
+    features = make_layers(cfgs["D"]).eval()
+    state = {f"features.{k}": v for k, v in features.state_dict().items()}
+    file = tmp_path / "features.pth"
+    torch.save(state, file)
+    monkeypatch.setattr("nst.networks.pretrained_weights", lambda entry: file)
+    network = load_network("vgg16", weights="IMAGENET1K_FEATURES")
+    image = torch.rand(1, 3, 16, 16)
+    mean = torch.tensor([0.48235, 0.45882, 0.40784]).view(1, 3, 1, 1)
+    expected = features[:22]((image - mean) * 255)
+    actual = network(image, ["conv4_3"])["conv4_3"]
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-3)
+    assert list(VGG16.values())[9] == 21
+
+
+@torch.no_grad()
+def test_the_built_in_network_is_small_offline_and_frozen(quarter):
+    assert sum(p.numel() for p in quarter.parameters()) == 810_128
+    assert (checkpoints.PACKAGED / "vgg19_quarter.safetensors").stat().st_size < 2.5e6
+    assert not any(p.requires_grad for p in quarter.parameters())
+    assert quarter.layer_names[-1] == "relu5_1"
+    features = quarter(torch.rand(2, 3, 33, 47), ["relu1_1", "relu2_2", "relu5_1"])
+    assert [tuple(f.shape) for f in features.values()] == [
+        (2, 16, 33, 47),
+        (2, 32, 16, 23),
+        (2, 128, 2, 2),
+    ]
+
+
+@torch.no_grad()
+def test_conv_and_relu_are_kept_apart(quarter, picture):
+    """An in-place ReLU would make the two the same."""
+    features = quarter(picture, ["conv4_2", "relu4_2"])
+    assert features["conv4_2"].min() < 0
+    torch.testing.assert_close(features["relu4_2"], features["conv4_2"].relu())
+
+
+def test_nothing_deeper_than_asked_for_is_computed(picture):
+    network = load_network("vgg19_quarter")
+    seen = []
+    for name, module in network.layers.items():
+        module.register_forward_hook(lambda *_, name=name: seen.append(name))
+    network(picture, ["relu2_1", "conv1_1"])
+    assert seen[-1] == "relu2_1"
+
+
+def test_gradients_reach_the_image_and_not_the_weights(quarter, picture):
+    image = picture.clone().requires_grad_()
+    quarter(image, ["relu3_1"])["relu3_1"].sum().backward()
+    assert image.grad.abs().sum() > 0
+    assert all(p.grad is None for p in quarter.parameters())
+
+
+@torch.no_grad()
+def test_average_pooling_with_and_without_rescaling(picture):
+    names = ["relu1_2", "pool1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    size = {
+        pooling: {
+            n: f.mean().item() for n, f in load_network(pooling=pooling)(picture, names).items()
+        }
+        for pooling in ("max", "average", "average-rescaled")
+    }
+    plain = load_network(pooling="average")(picture, names)
+    torch.testing.assert_close(plain["pool1"], torch.nn.functional.avg_pool2d(plain["relu1_2"], 2))
+    deepest = {
+        pooling: abs(s["relu5_1"] / size["max"]["relu5_1"] - 1) for pooling, s in size.items()
+    }
+    assert deepest["average-rescaled"] < deepest["average"] / 2
+    gains = [
+        m.gain
+        for m in load_network(pooling="average-rescaled").layers.values()
+        if isinstance(m, Pool)
+    ]
+    assert all(gain > 1 for gain in gains)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("padding", ["zeros", "replicate", "reflect"])
+def test_padding(picture, padding):
+    network = load_network(padding=padding)
+    first = network.layers["conv1_1"]
+    mode = {"zeros": "constant"}.get(padding, padding)
+    padded = torch.nn.functional.pad(network.normalise(picture), (1, 1, 1, 1), mode=mode)
+    expected = torch.nn.functional.conv2d(padded, first.weight, first.bias)
+    torch.testing.assert_close(network(picture, ["conv1_1"])["conv1_1"], expected)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "replicate", "reflect"])
+@pytest.mark.parametrize("layer", ["relu1_1", "relu2_2", "pool2", "relu4_1", "relu5_1"])
+def test_the_smallest_picture_that_a_layer_can_see(padding, layer):
+    network = load_network(padding=padding)
+    side = network.smallest_input(layer)
+    assert min(network(torch.rand(1, 3, side, side + 3), [layer])[layer].shape) >= 1
+    if side > 1:
+        with pytest.raises(ImageError, match=f"too small for {layer}"):
+            network(torch.rand(1, 3, side + 3, side - 1), [layer])
+
+
+def test_another_torchvision_network_by_its_nodes(picture):
+    network = load_network("squeezenet1_1", weights="random")
+    features = network(picture, ["features.0", "features.3.cat"])
+    x = network.model.features[0](network.normalise(picture))
+    torch.testing.assert_close(features["features.0"], x)
+    assert features["features.3.cat"].shape[1] == 128
+    with pytest.raises(SettingsError, match="no layer 'relu4_2'"):
+        network(picture, ["relu4_2"])
+
+
+def test_random_weights_are_seeded():
+    for name in ("vgg16", "squeezenet1_1"):
+        a, b = (load_network(name, weights="random").state_dict() for _ in range(2))
+        assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("arguments", [{"name": "vgg20"}, {"pooling": "mean"}, {"padding": "wrap"}])
+def test_unknown_names_are_refused(arguments):
+    with pytest.raises(SettingsError):
+        load_network(**arguments)
+    with pytest.raises(SettingsError, match="has no layer 'relu9_9'"):
+        load_network()(torch.rand(1, 3, 16, 16), ["relu9_9"])
+
+
+# Where weights come from
+
+
+def small_state(channels=(2, 2, 2, 2, 2)):
+    network = VGG(Architecture(ARCHITECTURES["vgg19"].convolutions, channels))
+    return network, {k.removeprefix("layers."): v for k, v in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("style", ["named", "whole", "features"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_weights_are_found_under_every_usual_name(tmp_path, style, suffix):
+    network, state = small_state()
+    if style != "named":
+        prefix = "features." if style == "whole" else ""
+        state = {
+            f"{prefix}{VGG19[key.split('.')[0]]}.{key.split('.')[1]}": value
+            for key, value in state.items()
+        }
+    path = tmp_path / f"w{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    fresh, _ = small_state()
+    checkpoints.fit_weights(fresh.layers, checkpoints.read_weights(path), str(path))
+    for key, value in network.state_dict().items():
+        assert torch.equal(fresh.state_dict()[key], value)
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+def test_files_that_are_no_weights_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"conv1_1.weight": Bomb()}, tmp_path / "bomb.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    (tmp_path / "noise.pth").write_bytes(b"no weights")
+    (tmp_path / "noise.safetensors").write_bytes(b"no weights at all")
+    (tmp_path / "empty.pth").write_bytes(b"")
+    for name in ("bomb.pth", "list.pth", "noise.pth", "noise.safetensors", "empty.pth", "none.pth"):
+        with pytest.raises(WeightsError, match=name):
+            load_network("vgg19", weights=tmp_path / name)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_weights_of_another_network_are_refused(tmp_path, vgg19_file):
+    with pytest.raises(WeightsError, match="of another network"):
+        load_network("vgg16", weights=vgg19_file)
+    with pytest.raises(WeightsError, match="of another network"):
+        load_network("vgg19_quarter", weights=vgg19_file)
+    _, state = small_state()
+    fresh, _ = small_state((3, 3, 3, 3, 3))
+    with pytest.raises(WeightsError, match=r"conv1_1.weight has shape \(2, 3, 3, 3\)"):
+        checkpoints.fit_weights(fresh.layers, state, "it")
+    del state["conv5_4.bias"]
+    fresh, _ = small_state()
+    with pytest.raises(WeightsError, match=r"conv5_4.bias is missing"):
+        checkpoints.fit_weights(fresh.layers, state, "it")
+    with pytest.raises(WeightsError, match="batch normalisation"):
+        checkpoints.fit_weights(fresh.layers, {"features.1.running_mean": torch.ones(1)}, "it")
+    with pytest.raises(WeightsError, match="of another network than SqueezeNet"):
+        load_network("squeezenet1_1", weights=vgg19_file)
+
+
+def test_the_cache_comes_before_the_download(monkeypatch, vgg19_file):
+    folder = checkpoints.cache_folder()
+    folder.mkdir(parents=True)
+    (folder / "vgg19-dcbb9e9d.pth").symlink_to(vgg19_file)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("fetched"))
+    assert nst.load_network("vgg19").settings["weights"] is None
+
+
+def test_without_a_network_the_error_says_what_to_do(monkeypatch):
+    def fail(*_, **__):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    with pytest.raises(WeightsError) as caught:
+        load_network("vgg19")
+    for part in ("vgg19-dcbb9e9d.pth", str(checkpoints.cache_folder()), "vgg19_quarter"):
+        assert part in str(caught.value)
+
+
+def test_a_download_is_checked_and_whole(tmp_path):
+    """A real download, from a server on this machine."""
+    content = b"pretend weights"
+    good = hashlib.sha256(content).hexdigest()[:8]
+    for digest in (good, "00000000"):
+        (tmp_path / f"net-{digest}.pth").write_bytes(content)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(tmp_path))
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        with pytest.raises(WeightsError, match="could not be downloaded"):
+            checkpoints.pretrained_weights(SimpleNamespace(url=f"{base}/net-00000000.pth"))
+        assert list(checkpoints.cache_folder().iterdir()) == []
+        path = checkpoints.pretrained_weights(SimpleNamespace(url=f"{base}/net-{good}.pth"))
+        assert path.read_bytes() == content
+        server.shutdown()

@@ -1,0 +1,310 @@
+"""The loop: the numbers it gives, the ways it ends, and what it hands back."""
+
+import json
+import signal
+
+import pytest
+import torch
+from PIL import Image
+
+import nst
+from nst import SettingsError, reconstruct_content, resume, style_transfer, synthesize_texture
+from nst.errors import ImageError
+from nst.losses import content_loss, style_loss, total_variation_loss
+
+STANDARD = [f"relu{b}_1" for b in range(1, 6)]
+SMALL = {"sizes": 56, "num_steps": 5, "progress": False}
+
+
+def totals(result):
+    return [record["total"] for record in result.history]
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_the_loss_falls_and_the_picture_is_the_best_one(picture, other, optimizer):
+    result = style_transfer(
+        picture,
+        other,
+        optimizer=optimizer,
+        learning_rate=1.0 if optimizer == "lbfgs" else 0.02,
+        **SMALL | {"num_steps": 15},
+    )
+    assert result.reason == "finished"
+    assert [record["number"] for record in result.history] == list(range(16))
+    assert min(totals(result)) < 0.5 * totals(result)[0]
+    assert result.image.shape == picture.shape
+    assert 0 <= result.image.min() <= result.image.max() <= 1
+    for record in result.history:
+        assert record["total"] == pytest.approx(sum(record["terms"].values()), rel=1e-5)
+
+
+def test_the_articles_loop_gives_the_same_numbers(quarter, picture, other):
+    """The loop as the course writes it, from the losses alone."""
+    with torch.no_grad():
+        content = nst.extract_features(quarter, picture, ["relu4_2"])
+        style = nst.extract_features(quarter, other, STANDARD)
+    image = picture.clone().requires_grad_()
+    optimizer = torch.optim.Adam([image], lr=0.001)
+    expected = []
+    for _ in range(6):
+        features = nst.extract_features(quarter, image, ["relu4_2", *STANDARD])
+        loss = content_loss(features, content, "relu4_2")
+        loss = loss + 1e6 * style_loss(features, style, STANDARD)
+        loss = loss + 1e2 * total_variation_loss(image)
+        expected.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    result = style_transfer(
+        picture,
+        other,
+        ["relu4_2"],
+        dict.fromkeys(STANDARD, 1.0),
+        5,
+        0.001,
+        network=quarter,
+        preset="article",
+        progress=False,
+    )
+    torch.testing.assert_close(totals(result), expected, rtol=1e-4, atol=0)
+
+
+def test_a_run_is_deterministic_and_a_seed_matters(picture, other):
+    first, again, different = (
+        style_transfer(picture, other, init="noise", seed=seed, **SMALL) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first.image, again.image)
+    assert totals(first) == totals(again)
+    assert not torch.equal(first.image, different.image)
+
+
+def test_settings_repeat_the_run(picture, other, tmp_path):
+    paths = [tmp_path / "content.png", tmp_path / "style.png"]
+    for image, path in zip((picture, other), paths, strict=True):
+        nst.save_image(image, path)
+    result = style_transfer(*paths, seed=4, init="noise", tv_weight=1.0, **SMALL)
+    settings = json.loads(json.dumps(result.settings.to_dict()))
+    content, styles = settings.pop("content"), settings.pop("styles")
+    again = style_transfer(content, styles, **settings)
+    assert torch.equal(again.image, result.image)
+    assert again.settings == result.settings
+
+
+def test_starts(picture, other, tmp_path):
+    def start(**options):
+        return style_transfer(picture, other, **SMALL | {"num_steps": 0} | options).image
+
+    torch.testing.assert_close(start(init="content"), picture)
+    torch.testing.assert_close(start(init=picture.flip(-1)), picture.flip(-1))
+    torch.testing.assert_close(start(init="style"), nst.images.resize(other, (40, 56)))
+    noise = start(init="noise")
+    assert noise.mean().item() == pytest.approx(0.5, abs=0.02)
+    assert noise.std().item() == pytest.approx(12**-0.5, abs=0.02)
+    path = nst.save_image(other, tmp_path / "start.png")
+    torch.testing.assert_close(start(init=path), nst.images.resize(nst.load_image(path), (40, 56)))
+
+
+def test_a_run_that_began_from_a_tensor_cannot_be_repeated_without_it(picture, other):
+    result = style_transfer(picture, other, init=other, **SMALL)
+    assert result.settings.init == "given"
+    with pytest.raises(SettingsError, match="init"):
+        style_transfer(picture, other, init=result.settings.init, **SMALL)
+
+
+def test_coarse_to_fine(picture, other):
+    seen = []
+    result = style_transfer(
+        picture,
+        other,
+        sizes=(32, 48, 512),
+        num_steps=(3, 2),
+        progress=False,
+        callback=lambda step: seen.append((step.size, step.number, step.of, step.image.shape[-1])),
+    )
+    expected = [(32, n, 3, 32) for n in range(4)]
+    expected += [(48, n, 2, 48) for n in range(3)]
+    expected += [(56, n, 2, 56) for n in range(3)]  # never larger than the content picture
+    assert seen == expected
+    assert result.image.shape == picture.shape
+
+
+def test_a_callback_sees_a_picture_of_its_own_and_may_stop(picture, other):
+    steps = []
+
+    def watch(step):
+        step.image.zero_()
+        steps.append(step)
+        return step.number == 2
+
+    result = style_transfer(picture, other, callback=watch, **SMALL)
+    assert result.reason == "stopped"
+    assert [step.number for step in steps] == [0, 1, 2]
+    undisturbed = style_transfer(picture, other, **SMALL | {"num_steps": 2})
+    assert torch.equal(result.image, undisturbed.image)
+    assert steps[1].record() == result.history[1]
+
+
+def test_ctrl_c_hands_back_the_best_picture(picture, other):
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupt(step):
+        if step.number == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    result = style_transfer(picture, other, callback=interrupt, **SMALL)
+    assert result.reason == "interrupted"
+    assert len(result.history) == 3
+    assert not torch.equal(result.image, picture)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_a_stall_ends_the_run(picture, other):
+    result = style_transfer(
+        picture, other, optimizer="adam", learning_rate=1e-30, **SMALL | {"num_steps": 100}
+    )
+    assert result.reason == "stalled"
+    assert len(result.history) < 30
+    torch.testing.assert_close(result.image, picture)
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e30])
+def test_divergence_ends_the_run_with_the_best_picture(picture, other, rate):
+    result = style_transfer(
+        picture, other, optimizer="adam", learning_rate=rate, **SMALL | {"num_steps": 100}
+    )
+    assert result.reason == "diverged"
+    assert len(result.history) < 100
+    torch.testing.assert_close(result.image, picture)
+
+
+def test_an_already_perfect_picture_stays(picture):
+    """L-BFGS gives up where the gradient is 0; the run must end all the same."""
+    result = style_transfer(picture, picture, tv_weight=0.0, **SMALL | {"num_steps": 60})
+    assert result.reason == "stalled"
+    torch.testing.assert_close(result.image, picture)
+
+
+def test_the_running_average_is_the_weighted_mean_of_the_pictures(picture, other):
+    pictures = []
+    result = style_transfer(
+        picture,
+        other,
+        optimizer="adam",
+        learning_rate=1e-3,
+        average=0.5,
+        callback=lambda step: pictures.append(step.image),
+        **SMALL | {"num_steps": 3},
+    )
+    weights = torch.tensor([1.0, 2.0, 4.0])
+    expected = sum(w * p for w, p in zip(weights / 7, pictures[1:], strict=True))
+    torch.testing.assert_close(result.image, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "lbfgs"},
+        {"optimizer": "lbfgs", "history": 3},
+        {"optimizer": "adam", "learning_rate": 0.02, "learning_rate_decay": (0.5, 2)},
+        {"optimizer": "adam", "learning_rate": 0.02, "average": 0.9},
+    ],
+)
+@pytest.mark.parametrize(("size", "number"), [(40, 5), (56, 0), (56, 4)])
+def test_a_run_cut_in_half_and_resumed_is_the_uncut_one(
+    picture, other, tmp_path, options, size, number
+):
+    options = {"sizes": (40, 56), "num_steps": (8, 6), "progress": False} | options
+    whole = style_transfer(picture, other, **options)
+    half = style_transfer(
+        picture, other, callback=lambda s: (s.size, s.number) == (size, number), **options
+    )
+    assert half.reason == "stopped"
+    half.save(tmp_path / "run")
+    resumed = resume(tmp_path / "run", progress=False)
+    assert resumed.reason == "finished"
+    assert torch.equal(resumed.image, whole.image)
+    assert totals(resumed) == totals(whole)
+    assert resumed.seconds > half.seconds
+
+
+def test_a_finished_run_can_go_on(picture, other, tmp_path):
+    style_transfer(picture, other, **SMALL).save(tmp_path)
+    longer = resume(tmp_path, num_steps=9, progress=False)
+    whole = style_transfer(picture, other, **SMALL | {"num_steps": 9})
+    assert torch.equal(longer.image, whole.image)
+    assert longer.settings == whole.settings
+
+
+def test_a_saved_run_can_be_read(picture, other, tmp_path):
+    result = style_transfer(picture, other, **SMALL)
+    folder = result.save(tmp_path / "a" / "b")
+    assert nst.read_settings(folder / "picture.png") == json.loads(
+        (folder / "settings.json").read_text()
+    )
+    assert json.loads((folder / "history.json").read_text()) == result.history
+    with Image.open(folder / "picture.png") as file:
+        assert file.size == (56, 40)
+    with pytest.raises(SettingsError, match="no saved run"):
+        resume(tmp_path)
+
+
+def test_reconstruction_comes_back_to_the_picture(quarter, picture):
+    result = reconstruct_content(quarter, picture, "relu1_1", num_steps=60, progress=False)
+    assert (result.image - picture).square().mean().sqrt() < 0.06
+    assert list(result.history[0]["terms"]) == ["content relu1_1"]
+
+
+def test_a_texture_has_the_styles_size_and_statistics(quarter, other):
+    result = synthesize_texture(quarter, other, ["relu1_1", "relu2_1"], 30, progress=False)
+    assert result.image.shape == other.shape
+    assert totals(result)[-1] < 0.05 * totals(result)[0]
+    assert list(result.history[0]["terms"]) == ["style relu1_1", "style relu2_1"]
+
+
+def test_several_styles(picture, other):
+    both = style_transfer(picture, [other, other.flip(-1)], style_blend=(1, 0), **SMALL)
+    one = style_transfer(picture, other, **SMALL)
+    torch.testing.assert_close(both.image, one.image, rtol=0, atol=1e-4)
+
+
+def test_another_torchvision_network(picture, other):
+    network = nst.load_network("squeezenet1_1", weights="random")
+    result = style_transfer(
+        picture,
+        other,
+        ["features.3.cat"],
+        ["features.1", "features.3.cat"],
+        network=network,
+        **SMALL,
+    )
+    assert totals(result)[-1] < totals(result)[0]
+    assert result.settings.network == "squeezenet1_1"
+
+
+def test_every_preset_runs(picture, other):
+    for preset in nst.PRESETS:
+        result = style_transfer(picture, other, preset=preset, num_steps=2, progress=False)
+        assert result.reason == "finished", preset
+        assert result.image.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"device": "cuda:99"}, SettingsError, "no device 'cuda:99'"),
+        ({"style_wieght": 1}, SettingsError, "did you mean style_weight"),
+        ({"content_layers": ["conv9_9"]}, SettingsError, "no layer 'conv9_9'"),
+        ({"network": "vgg99"}, SettingsError, "no network 'vgg99'"),
+        ({"sizes": 12}, ImageError, "too small"),
+        ({"init": "nowhere.png"}, ImageError, "nowhere.png"),
+    ],
+)
+def test_bad_input_is_refused_before_the_run(picture, other, options, error, words):
+    with pytest.raises(error, match=words):
+        style_transfer(picture, other, **SMALL | options)
+
+
+def test_bad_tensors_are_refused(picture, other):
+    for bad in (picture[0], picture.repeat(2, 1, 1, 1), picture * float("nan")):
+        with pytest.raises(ImageError, match="finite"):
+            style_transfer(bad, other, **SMALL)
