@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lab styles distill clean
+.PHONY: demo test test-styles lab sheet styles clean
 
 demo: .venv/installed
 	$(BIN)/nst astronaut starry -o outputs/demo.png
@@ -13,10 +13,14 @@ test: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/pytest
 
+# Repaints all style pictures and compares them with the shipped ones; some minutes.
+test-styles: .venv/installed
+	PAINT_ALL=1 $(BIN)/pytest tests/test_paint_styles.py
+
 lab: .venv/installed
 	$(BIN)/jupyter lab notebooks
 
-# The sheet in the README: seven styles on two photographs.
+# The sheet in the README: every style on two photographs; about ten minutes.
 sheet: .venv/installed
 	$(BIN)/python tools/sheet.py docs/styles.jpg
 

@@ -1,7 +1,7 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, optimizers, transfer. Each imports only those before it.
+objective, optimizers, loop, transfer. Each imports only those before it.
 """
 
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
@@ -14,13 +14,13 @@ from nst.images import (
     sample_names,
     save_image,
 )
+from nst.loop import Step
 from nst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
 from nst.networks import load_network
 from nst.objective import Objective
 from nst.settings import PRESETS, Settings, make_settings
 from nst.transfer import (
     Result,
-    Step,
     reconstruct_content,
     resume,
     style_transfer,

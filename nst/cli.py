@@ -15,9 +15,10 @@ from nst.images import (
     save_image,
     write_atomically,
 )
+from nst.loop import Step
 from nst.networks import ARCHITECTURES, POOLINGS, load_network
 from nst.settings import CHOICES, PRESETS
-from nst.transfer import Step, style_transfer
+from nst.transfer import style_transfer
 
 EPILOG = """\
 more commands:

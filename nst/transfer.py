@@ -1,23 +1,13 @@
-"""Style transfer: one loop over the pixels of a picture.
-
-Everything here goes through `minimise`: evaluate the objective, take its gradient, show the step to
-whoever watches, let the optimiser move the pixels.
-"""
+"""Style transfer and the paper's two halves of it, through the one loop of `nst.loop`."""
 
 import os
-import signal
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from nst.errors import ImageError, SettingsError
 from nst.images import (
@@ -30,84 +20,12 @@ from nst.images import (
     write_atomically,
     write_json,
 )
+from nst.loop import Callback, State, Watcher, interruptible, minimise, progress_bar
 from nst.networks import Network, load_network
 from nst.objective import Objective
-from nst.optimizers import make_optimizer
 from nst.settings import Settings, make_settings
 
 Picture = Source | Tensor
-STALLED = 1e-7, 20  # the loss moved by less than this share of itself in so many steps
-DIVERGED = 1e4  # the loss grew to so many times its start
-
-
-@dataclass(frozen=True)
-class Step:
-    """What a callback sees: the picture after `number` of `of` steps at this `size`.
-
-    `terms` are the weighted terms of the loss, `total` their sum, `seconds` the time since the run
-    began, `size` the long side in pixels.
-    """
-
-    number: int
-    of: int
-    size: int
-    total: float
-    terms: dict[str, float]
-    seconds: float
-    _picture: Tensor = field(repr=False)
-
-    @property
-    def image(self) -> Tensor:
-        """A copy of the picture, (1, 3, H, W) in [0, 1]."""
-        return self._picture.detach().clamp(0, 1)
-
-    def record(self) -> dict[str, Any]:
-        """All but the picture, as plain data for JSON."""
-        names = ("number", "of", "size", "total", "terms", "seconds")
-        return {name: getattr(self, name) for name in names}
-
-
-Callback = Callable[[Step], bool | None]
-
-
-@dataclass
-class State:
-    """Where a run stands: all that it needs to go on as if it had never stopped."""
-
-    image: Tensor
-    size_index: int = 0
-    number: int = 0
-    optimizer: dict[str, Any] | None = None
-    best: Tensor | None = None
-    best_total: float = float("inf")
-    average: Tensor | None = None
-    average_weight: float = 0.0
-    totals: list[float] = field(default_factory=list)
-
-    def note(self, total: float) -> str | None:
-        """Take in the loss of the current picture; returns "diverged", "stalled" or None."""
-        self.totals.append(total)
-        if total < self.best_total:
-            self.best, self.best_total = self.image.detach().clone(), total
-        if not total <= DIVERGED * self.totals[0]:
-            return "diverged"
-        share, steps = STALLED
-        last = self.totals[-steps - 1 :]
-        still = len(last) > steps and max(last) - min(last) <= share * total
-        return "stalled" if still else None
-
-    def follow(self, decay: float) -> None:
-        """Take the current picture into the running average."""
-        if decay:
-            image = self.image.detach()
-            past = torch.zeros_like(image) if self.average is None else self.average
-            self.average = decay * past + (1 - decay) * image
-            self.average_weight = 1 - decay * (1 - self.average_weight)
-
-    def picture(self) -> Tensor:
-        """The running average, if there is one, else the best picture so far; in [0, 1]."""
-        best = self.image if self.best is None else self.best
-        return (best if self.average is None else self.average / self.average_weight).clamp(0, 1)
 
 
 @dataclass
@@ -332,72 +250,6 @@ class Job:
         }
 
 
-class Watcher:
-    """Shows every step to the history, the progress bar and the callback."""
-
-    def __init__(
-        self,
-        sizes: list[tuple[int, int]],
-        history: list[dict[str, Any]],
-        seconds: float,
-        callback: Callback | None,
-        bar: "tqdm[Any]",
-        interrupted: threading.Event,
-    ):
-        self.sizes, self.history, self.callback = sizes, history, callback
-        self.bar, self.interrupted = bar, interrupted
-        self.began = time.perf_counter() - seconds
-
-    def seconds(self) -> float:
-        """Since the run began."""
-        return time.perf_counter() - self.began
-
-    def __call__(self, state: State, total: float, terms: dict[str, float]) -> str | None:
-        """Show the step; returns "stopped" or "interrupted" if the run is to end."""
-        size, num_steps = self.sizes[state.size_index]
-        step = Step(state.number, num_steps, size, total, terms, self.seconds(), state.image)
-        self.history.append(step.record())
-        self.bar.set_postfix_str(f"{size} px, loss {total:.4g}", refresh=False)
-        self.bar.update(state.number > 0)
-        if self.callback and self.callback(step):
-            return "stopped"
-        return "interrupted" if self.interrupted.is_set() else None
-
-
-def minimise(
-    objective: Objective, state: State, settings: Settings, num_steps: int, watcher: Watcher
-) -> str:
-    """The loop: move `state.image` downhill for `num_steps` steps; returns why it ended.
-
-    The pixels are free to leave [0, 1] on their way, and are clamped only in pictures that are
-    shown or handed back: to clamp them here would move them behind the optimiser's back.
-    """
-    image = state.image.requires_grad_()
-    optimizer = make_optimizer(image, settings)
-    if state.optimizer:
-        optimizer.load_state_dict(state.optimizer)
-    factor, interval = settings.learning_rate_decay
-    while True:
-        terms = objective(image)
-        loss = torch.stack(list(terms.values())).sum()
-        (image.grad,) = torch.autograd.grad(loss, image)
-
-        *values, total = torch.stack([*terms.values(), loss]).tolist()
-        trouble = state.note(total)
-        stop = watcher(state, total, dict(zip(terms, values, strict=True)))
-        state.optimizer = optimizer.state_dict()
-        if trouble or stop:
-            return trouble or str(stop)
-        if state.number >= num_steps:
-            return "finished"
-
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * factor ** (state.number // interval)
-        optimizer.step()
-        state.number += 1
-        state.follow(settings.average)
-
-
 def network_of(settings: Settings) -> Network:
     """The network that the settings name."""
     return load_network(settings.network, settings.weights, settings.pooling, settings.padding)
@@ -428,37 +280,3 @@ def load(picture: Picture, size: int | None, device: torch.device) -> Tensor:
         raise ImageError(f"a picture is finite and has shape (1, 3, H, W), not {picture.shape}")
     image = picture.detach().to(device, torch.float32).contiguous()
     return image if size is None else fit(image, size)
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an event, so that a step is never cut in half.
-
-    A second one interrupts at once. Outside the main thread, where no Ctrl-C arrives, it does
-    nothing.
-    """
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def handler(*_: object) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, previous)
-
-    previous = signal.signal(signal.SIGINT, handler)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def progress_bar(steps: int, shown: bool | None) -> "tqdm[Any]":
-    """A tqdm bar; by default shown in terminals and notebooks."""
-    # Imported here, since in a notebook it loads ipywidgets.
-    from tqdm.auto import tqdm as automatic
-
-    notebook = "ipykernel" in sys.modules
-    if shown is None:
-        shown = notebook or sys.stderr.isatty()
-    return automatic(total=steps, disable=not shown, leave=False)
