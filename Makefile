@@ -33,7 +33,7 @@ clean:
 # The stamp is written last, so that an installation cut off half-way is taken up again.
 .venv/installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "nst needs Python 3.10 or newer: make PYTHON=python3.12 …")'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --upgrade --quiet pip
 	$(BIN)/python -m pip install --quiet --editable '.[notebooks,dev]'
 	touch $@

@@ -8,6 +8,7 @@ from nst.errors import ImageError, NstError, SettingsError, WeightsError
 from nst.features import extract_features, layer_table
 from nst.images import (
     load_image,
+    open_image,
     postprocess_image,
     preprocess_image,
     read_settings,
@@ -44,6 +45,7 @@ __all__ = [
     "load_image",
     "load_network",
     "make_settings",
+    "open_image",
     "postprocess_image",
     "preprocess_image",
     "read_settings",

@@ -5,18 +5,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nst.errors import NstError, SettingsError
+from nst.errors import ImageError, NstError, SettingsError
 from nst.features import layer_table
+from nst.files import write_atomically
 from nst.images import (
     check_output,
     open_image,
     read_settings,
     sample_names,
     save_image,
-    write_atomically,
 )
 from nst.loop import Step
-from nst.networks import ARCHITECTURES, POOLINGS, load_network
+from nst.networks import ARCHITECTURES, PADDINGS, POOLINGS, load_network
 from nst.settings import CHOICES, PRESETS
 from nst.transfer import style_transfer
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise SettingsError("nst layers takes one network, samples and presets nothing")
             commands[arguments[0]](*arguments[1:])
             return 0
-        return paint(transfer_parser().parse_args(arguments))
+        return paint(transfer_parser().parse_intermixed_args(arguments))
     except NstError as error:
         print(f"nst: {error}", file=sys.stderr)
         return 2
@@ -61,11 +61,15 @@ def transfer_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("content", nargs="?", help="path, URL or sample name")
-    add("styles", nargs="*", metavar="style", help="path, URL or sample name; one or more")
+    add(
+        "pictures",
+        nargs="*",
+        metavar="PICTURE",
+        help="the content, then one or more styles: paths, URLs or sample names",
+    )
     add("-o", "--output", type=Path, default=Path("out.png"), help="PNG, JPEG or WebP (out.png)")
     add("--settings", type=Path, metavar="FILE", help="repeat the run of this JSON or PNG")
-    add("--preset", choices=list(PRESETS), default="default", help="published settings")
+    add("--preset", choices=list(PRESETS), help="published settings")
     add(
         "--size",
         type=int,
@@ -78,6 +82,7 @@ def transfer_parser() -> argparse.ArgumentParser:
     add("--network", help=f"{', '.join(ARCHITECTURES)}, or a torchvision classifier")
     add("--weights", metavar="FILE", help="weights for the network")
     add("--pooling", choices=POOLINGS)
+    add("--padding", choices=PADDINGS)
     add("--content-layers", nargs="+", metavar="LAYER[=WEIGHT]", help="such as relu4_2")
     add("--style-layers", nargs="+", metavar="LAYER[=WEIGHT]", help="such as relu1_1 relu3_1=0.5")
     add("--content-weight", type=float, metavar="W")
@@ -107,17 +112,23 @@ def paint(options: argparse.Namespace) -> int:
     output, sidecar = given.pop("output"), given.pop("sidecar")
     check_output(output)
     frames = Frames(output, given.pop("save_every", 0))
+    if "settings" in given and "preset" in given:
+        raise SettingsError("--settings and --preset exclude each other; give one of them")
     if "settings" in given:
         given = read_settings(given.pop("settings")) | given
     for name in ("content_layers", "style_layers"):
         if isinstance(given.get(name), list):
             given[name] = layer_weights(given[name])
-    content, styles = given.pop("content", None), given.pop("styles", None)
+    content, *styles = given.pop("pictures", [None])
+    content, styles = content or given.get("content"), styles or given.get("styles")
+    given = {n: value for n, value in given.items() if n not in ("content", "styles")}
     if not content or not styles:
         raise SettingsError("give a content and a style picture, such as: nst astronaut starry")
     result = style_transfer(content, styles, callback=frames, **given)
     save_image(result.image, output, result.settings.to_dict(), sidecar)
     frames.animate()
+    if frames.problem:
+        raise frames.problem
     print(f"{output}: {len(result.history)} evaluations, {result.seconds:.0f} s, {result.reason}")
     return 130 if result.reason == "interrupted" else 0
 
@@ -145,13 +156,18 @@ class Frames:
         self.folder = output.with_name(f"{output.stem}_frames")
         self.every = every
         self.paths: list[Path] = []
+        self.problem: ImageError | None = None
 
-    def __call__(self, step: Step) -> None:
-        """Write the step's picture, if it is its turn."""
+    def __call__(self, step: Step) -> bool:
+        """Write the step's picture, if it is its turn; stop the run if that fails."""
         again = step.number == 0 and self.paths  # the last size's picture, enlarged
         if self.every and step.number % self.every == 0 and not again:
             path = self.folder / f"{len(self.paths):05d}.png"
-            self.paths.append(save_image(step.image, path, step.record()))
+            try:
+                self.paths.append(save_image(step.image, path))
+            except ImageError as problem:
+                self.problem = problem
+        return self.problem is not None
 
     def animate(self) -> None:
         """Write animation.webp from the frames, all as large as the last."""
@@ -187,3 +203,4 @@ def print_presets() -> None:
     """The presets' names and what they reproduce."""
     for name, preset in PRESETS.items():
         print(f"{name:18}{preset.note}")
+    print("All run on the built-in network; the published ones used VGG-19: --network vgg19.")

@@ -44,7 +44,7 @@ def layer_table(network: Network) -> list[Layer]:
     """What each layer sees, in order of evaluation.
 
     For networks other than VGGs the table has the layers that give pictures of activations, the
-    stride measured at 256 pixels, and no receptive fields.
+    stride measured at 224 pixels, and no receptive fields.
     """
     if isinstance(network, VGG):
         return _vgg_table(network)
@@ -68,7 +68,7 @@ def _vgg_table(network: VGG) -> list[Layer]:
 
 @torch.no_grad()
 def _measured_table(network: Network) -> list[Layer]:
-    modules, side = dict(network.named_modules()), 256
+    modules, side = dict(network.named_modules()), 224
     features = network(torch.zeros(1, 3, side, side), network.layer_names)
     table = []
     for name, feature in features.items():

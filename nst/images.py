@@ -8,10 +8,8 @@ the package sees plain sRGB pixels. Every refusal is an `ImageError` of one sent
 
 import io
 import json
-import os
-import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from http.client import HTTPException
@@ -21,7 +19,6 @@ from typing import IO, Any
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -30,7 +27,8 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nst.errors import ImageError, NstError, SettingsError
+from nst.errors import ImageError, SettingsError
+from nst.files import check_place, write_atomically, write_json
 
 Source = str | Path | Image.Image | np.ndarray
 
@@ -202,46 +200,6 @@ def read_settings(path: str | Path) -> dict:
     return settings
 
 
-def write_atomically(
-    path: str | Path,
-    write: Callable[[IO[bytes]], object],
-    error: type[NstError] = ImageError,
-) -> Path:
-    """Have `write` fill a binary file that takes `path`'s place once it is whole and on the disk.
-
-    Whatever goes wrong, an existing file stays as it was and no temporary file is left. Missing
-    folders are made. A new file's permissions follow the umask, a replaced one's stay. Returns the
-    path. Raises `error` if the file cannot be written; what `write` itself raises passes through,
-    except an OSError.
-    """
-    path = Path(path).expanduser()
-    # In the same folder, since a file can be renamed in one step only within a file system.
-    temporary = path.parent / f".{uuid4().hex}.tmp"
-    try:
-        _check_place(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            if path.exists():
-                shutil.copymode(path, temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as problem:
-        reason = problem.strerror or problem
-        raise error(f"'{path}' cannot be written ({reason}); choose another place") from problem
-    return path
-
-
-def write_json(path: str | Path, value: Any) -> Path:
-    """Write plain data as JSON, atomically."""
-    text = json.dumps(value, indent=2).encode()
-    return write_atomically(path, lambda file: file.write(text))
-
-
 def check_output(path: str | Path) -> None:
     """Raise now the `ImageError` that `save_image` would raise after the work is done."""
     path = Path(path).expanduser()
@@ -249,7 +207,7 @@ def check_output(path: str | Path) -> None:
         known = ", ".join(SAVE_OPTIONS)
         raise ImageError(f"'{path}' has no extension of a format to save in; use one of {known}")
     try:
-        _check_place(path)
+        check_place(path)
     except OSError as problem:
         reason = problem.strerror or problem
         raise ImageError(
@@ -257,22 +215,14 @@ def check_output(path: str | Path) -> None:
         ) from problem
 
 
-def _check_place(path: Path) -> None:
-    """Raise the OSError that writing there would end in, as far as that can be told before."""
-    # Renaming would replace what opening for writing refuses to, even /dev/null.
-    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
-        raise PermissionError("it exists and is not a writable file")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise PermissionError(f"{folder} is not a writable folder")
-
-
 def resize(image: Tensor, shape: Sequence[int]) -> Tensor:
     """An image (1, 3, H, W) at another (height, width): bicubic, antialiased, in [0, 1]."""
     if image.shape[-2:] == tuple(shape):
         return image.clone()
     size = (int(shape[0]), int(shape[1]))
-    return interpolate(image, size, mode="bicubic", antialias=True).clamp(0, 1)
+    # On the CPU: older versions of torch cannot do this on Apple's GPUs.
+    resized = interpolate(image.cpu(), size, mode="bicubic", antialias=True)
+    return resized.clamp(0, 1).to(image.device)
 
 
 def fit(image: Tensor, size: int) -> Tensor:

@@ -35,7 +35,6 @@ def minimise(
     optimizer = make_optimizer(image, settings)
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)
-    factor, interval = settings.learning_rate_decay
     while True:
         terms = objective(image)
         loss = torch.stack(list(terms.values())).sum()
@@ -45,13 +44,13 @@ def minimise(
         trouble = state.note(total)
         stop = watcher(state, total, dict(zip(terms, values, strict=True)))
         state.optimizer = optimizer.state_dict()
-        if trouble or stop:
-            return trouble or str(stop)
+        if stop or trouble:
+            return str(stop or trouble)
         if state.number >= num_steps:
             return "finished"
 
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * factor ** (state.number // interval)
+            group["lr"] = settings.step_length(state.number)
         optimizer.step()
         state.number += 1
         state.follow(settings.average)
@@ -60,6 +59,8 @@ def minimise(
 @dataclass(frozen=True)
 class Step:
     """What a callback sees: the picture after `number` of `of` steps at this `size`.
+
+    Ask for `image` within the callback: later it would be a later picture.
 
     `terms` are the weighted terms of the loss, `total` their sum, `seconds` the time since the run
     began, `size` the long side in pixels.
@@ -71,7 +72,7 @@ class Step:
     total: float
     terms: dict[str, float]
     seconds: float
-    _picture: Tensor = field(repr=False)
+    _picture: Tensor = field(repr=False, compare=False)
 
     @property
     def image(self) -> Tensor:
@@ -107,6 +108,7 @@ class State:
         if total < self.best_total:
             self.best, self.best_total = self.image.detach().clone(), total
         if not total <= DIVERGED * self.totals[0]:
+            self.average = None  # it has swallowed the explosion
             return "diverged"
         share, steps = STALLED
         last = self.totals[-steps - 1 :]

@@ -26,8 +26,8 @@ def gram_matrix(features: Tensor) -> Tensor:
     """Products of every two channels, summed over the positions: (B, C, H, W) → (B, C, C).
 
     Symmetric and positive semidefinite; one matrix for each image of the batch. Divided by C·H·W.
-    Differs from Gatys et al. (2016, equation 3), which divides by nothing here and by the same
-    factor, twice squared, in the loss (equation 4).
+    Differs from Gatys et al. (2016, equation 3), who divide by nothing here, and by 4·C²·(H·W)² in
+    the loss (equation 4).
     """
     _, channels, height, width = features.shape
     flat = features.flatten(2)
@@ -63,5 +63,10 @@ def total_variation_loss(image: Tensor, norm: str = "l2") -> Tensor:
     if norm == "l1-sum":
         return down.abs().sum() + right.abs().sum()
     if norm == "l1":
-        return down.abs().mean() + right.abs().mean()
-    return down.square().mean() + right.square().mean()
+        return _mean(down.abs()) + _mean(right.abs())
+    return _mean(down.square()) + _mean(right.square())
+
+
+def _mean(values: Tensor) -> Tensor:
+    """The mean; 0 of nothing, as a picture one pixel high has no vertical neighbours."""
+    return values.sum() / max(values.numel(), 1)

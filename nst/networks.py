@@ -10,12 +10,13 @@ the ReLU, our `relu4_2`.
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torchvision.models import WeightsEnum
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
@@ -75,7 +76,9 @@ class Network(nn.Module):
         return (image - self.mean) / self.std
 
     def check_layers(self, layers: Sequence[str]) -> None:
-        """Raise SettingsError for a layer that the network does not have."""
+        """Raise SettingsError for no layer, or for one that the network does not have."""
+        if not layers:
+            raise SettingsError("name at least one layer that has a weight")
         for name in layers:
             if name not in self.layer_names:
                 raise SettingsError(
@@ -107,7 +110,7 @@ class VGG(Network):
                     channels,
                     3,
                     padding=1,
-                    padding_mode=padding,  # type: ignore[arg-type]
+                    padding_mode=cast(Any, padding),
                 )
                 self.layers[f"conv{block}_{i}"] = convolution
                 # Out of place: an in-place ReLU would overwrite the conv activation kept before it.
@@ -183,8 +186,39 @@ class TorchvisionNetwork(Network):
         self.check_layers(layers)
         key = tuple(layers)
         if key not in self._extractors:
-            self._extractors[key] = create_feature_extractor(self.model, list(layers)).eval()
-        return self._extractors[key](self.normalise(image))
+            self._extractors[key] = out_of_place(create_feature_extractor(self.model, list(layers)))
+        try:
+            return self._extractors[key](self.normalise(image))
+        except (RuntimeError, AssertionError) as error:
+            raise ImageError(
+                f"{self.settings.get('network', 'the network')} cannot take a picture of "
+                f"{image.shape[-1]}×{image.shape[-2]} pixels ({error}); try another size"
+            ) from error
+
+
+def out_of_place(extractor: GraphModule) -> GraphModule:
+    """Switch off in-place functions, which would overwrite activations kept before them."""
+    for node in extractor.graph.nodes:
+        if node.kwargs.get("inplace"):
+            node.kwargs = {**node.kwargs, "inplace": False}
+    extractor.recompile()
+    return extractor.eval()
+
+
+def pick_device(device: torch.device | str | None) -> torch.device:
+    """The device asked for, else a GPU if there is one, else the CPU.
+
+    Raises:
+        SettingsError: there is no such device.
+    """
+    if device is not None:
+        try:
+            return torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError) as error:
+            raise SettingsError(f"there is no device {str(device)!r} here; try cpu") from error
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def load_network(
@@ -192,7 +226,7 @@ def load_network(
     weights: str | os.PathLike | None = None,
     pooling: str = "max",
     padding: str = "zeros",
-    device: torch.device | str | None = None,
+    device: torch.device | str = "cpu",
 ) -> Network:
     """A network with frozen weights.
 
@@ -203,13 +237,13 @@ def load_network(
             "IMAGENET1K_FEATURES" (the caffe weights, with their own normalisation); or "random"
             (seeded).
         pooling: "max"; "average", which Gatys et al. (2016, section 2) prefer; or
-            "average-rescaled", which multiplies each average by a constant so that deeper
-            activations keep the size that max pooling gives them (they rescale the weights).
+            "average-rescaled", which multiplies each average by a constant, so that deeper
+            activations keep the size that max pooling gives them.
         padding: "zeros", "replicate" or "reflect", at the borders of every convolution.
-        device: where the network lives; the CPU by default.
+        device: where the network is to be.
 
     Raises:
-        SettingsError: an unknown name, pooling or padding.
+        SettingsError: an unknown name, pooling, padding or device.
         WeightsError: the weights cannot be had, are damaged, or are another network's.
     """
     if pooling not in POOLINGS or padding not in PADDINGS:
@@ -229,7 +263,7 @@ def load_network(
         "pooling": pooling,
         "padding": padding,
     }
-    return network.eval().to(device)
+    return network.eval().to(pick_device(device))
 
 
 def _load_vgg(name: str, weights: str | os.PathLike | None, pooling: str, padding: str) -> VGG:

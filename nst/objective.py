@@ -29,8 +29,9 @@ class Objective:
 
     `content` and `style` hold, for each layer, a target and its factor: the product of the loss's
     weight, the layer's weight and the normalisation. Several style pictures give one target, the
-    mean of their Gram matrices weighted by `style_blend`: it has the same gradient as the weighted
-    sum of their losses.
+    mean of their Gram matrices weighted by `style_blend`. In "paper" and "mse" this has the same
+    gradient as the weighted sum of their losses; in "relative" that sum would favour the style with
+    the smaller Gram matrix.
     """
 
     def __init__(

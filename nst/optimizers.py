@@ -30,7 +30,7 @@ class LBFGS(torch.optim.Optimizer):
         (image,) = group["params"]
         state, gradient = self.state[image], image.grad.flatten()
         if state:
-            step, change = state["step"], gradient - state["gradient"]
+            step, change = state["move"], gradient - state["gradient"]
             curvature = step @ change
             # Else the loss curves downwards along the step, which no parabola fits.
             if curvature > 1e-6 * step.norm() * change.norm():
@@ -44,7 +44,7 @@ class LBFGS(torch.optim.Optimizer):
         step = group["lr"] * direction
         step *= (LONGEST_STEP / step.abs().max()).clamp(max=1)
         image += step.view_as(image)
-        state.update(pairs=pairs, blind=blind, step=step, gradient=gradient.clone())
+        state.update(pairs=pairs, blind=blind, move=step, gradient=gradient.clone())
 
 
 def apply_inverse_hessian(gradient: Tensor, pairs: list[list[Tensor]]) -> Tensor:
@@ -67,5 +67,5 @@ def apply_inverse_hessian(gradient: Tensor, pairs: list[list[Tensor]]) -> Tensor
 def make_optimizer(image: Tensor, settings: Settings) -> torch.optim.Optimizer:
     """Adam or L-BFGS for `image`, a contiguous leaf tensor; one `step` is one update."""
     if settings.optimizer == "adam":
-        return torch.optim.Adam([image], lr=settings.learning_rate)
-    return LBFGS(image, settings.learning_rate, settings.history)
+        return torch.optim.Adam([image], lr=settings.step_length(0))
+    return LBFGS(image, settings.step_length(0), settings.history)

@@ -3,12 +3,14 @@
 import dataclasses
 import difflib
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from nst.errors import SettingsError
 
+LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
@@ -36,7 +38,8 @@ class Settings:
         init: the start: "content", "style", "noise", or the path or name of a picture.
         seed: of the noise.
         optimizer: "lbfgs" or "adam".
-        learning_rate: step length; for Adam of pixels in [0, 1].
+        learning_rate: for Adam about how far a pixel in [0, 1] moves a step; for L-BFGS a factor
+            of the steps that it finds by itself. None: 0.02 for Adam, 1 for L-BFGS.
         learning_rate_decay: factor and interval: (0.8, 50) multiplies it by 0.8 every 50 steps.
         history: past steps that L-BFGS remembers.
         average: weight of the past in a running average of the pictures, such as 0.99; 0 for none.
@@ -61,7 +64,7 @@ class Settings:
     init: str = "content"
     seed: int = 0
     optimizer: str = "lbfgs"
-    learning_rate: float = 1.0
+    learning_rate: float | None = None
     learning_rate_decay: tuple[float, int] = (1.0, 1)
     history: int = 30
     average: float = 0.0
@@ -71,6 +74,12 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON; `make_settings(**settings.to_dict())` gives it back."""
         return dataclasses.asdict(self)
+
+    def step_length(self, number: int) -> float:
+        """The learning rate of the step after `number` others."""
+        factor, interval = self.learning_rate_decay
+        start = self.learning_rate or LEARNING_RATES[self.optimizer]
+        return start * factor ** (number // interval)
 
     def steps_at(self, index: int) -> int:
         """Steps at the size with that index."""
@@ -103,7 +112,7 @@ PRESETS = {
             optimizer="adam",
             learning_rate=0.001,
         ),
-        "the introductory article's; 300 steps of Adam at 0.001 move a pixel by 0.3 at most",
+        "the introductory article's; 300 steps of Adam at 0.001 move a pixel by about 0.3",
     ),
     "gatys2016": Preset(
         Settings(
@@ -116,7 +125,7 @@ PRESETS = {
             init="noise",
             history=100,
         ),
-        "the paper's losses, from noise; it leaves steps open, and uses VGG-19 in caffe's scale",
+        "the paper's losses, from noise; it leaves the steps open, and rescales VGG-19's weights",
     ),
     "gatys-notebook": Preset(
         Settings(
@@ -128,7 +137,7 @@ PRESETS = {
             num_steps=(500, 200),
             history=100,
         ),
-        "the authors' own notebook: from the content, 512 then 800 pixels",
+        "the authors' own notebook, but for its caffe weights: 512, then 800 pixels",
     ),
     "neural-style-pt": Preset(
         Settings(
@@ -143,7 +152,7 @@ PRESETS = {
             init="noise",
             history=100,
         ),
-        "its defaults, but for caffe's pixel scale inside the network",
+        "its defaults, but for its caffe weights and its start from fainter noise",
     ),
     "pytorch-tutorial": Preset(
         Settings(
@@ -185,8 +194,9 @@ CHOICES = {
 def make_settings(preset: str = "default", **changes: Any) -> Settings:
     """The preset's settings with some fields changed; a change to None is no change.
 
-    Layers may be one name, a list of names, which share a weight of 1, or a dict of weights.
-    `sizes` and `num_steps` may be single numbers.
+    Layers may be one name, a list of names, which share the weight that the preset's layers have
+    together, or a dict of weights. `sizes` and `num_steps` may be single numbers. Another optimiser
+    than the preset's does not keep its learning rate.
 
     Raises:
         SettingsError: an unknown preset or field, or a value that makes no sense.
@@ -199,18 +209,26 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
             close = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
             raise SettingsError(f"there is no setting {name!r}; {hint}")
-    plain = {name: _plain(name, value) for name, value in changes.items() if value is not None}
-    settings = replace(PRESETS[preset].settings, **plain)
+    base = PRESETS[preset].settings
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if changes.get("optimizer", base.optimizer) != base.optimizer:
+        changes = {"learning_rate": None} | changes
+    settings = replace(base, **{name: _plain(base, name, v) for name, v in changes.items()})
     _check(settings)
     return settings
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(base: Settings, name: str, value: Any) -> Any:
+    """The value as the field holds it, for JSON's lists and the other forms that are allowed."""
     if name in ("content_layers", "style_layers"):
         if isinstance(value, Mapping):
-            return {layer: float(weight) for layer, weight in value.items()}
-        return share([value] if isinstance(value, str) else list(value))
-    if name in ("sizes", "num_steps") and not isinstance(value, list | tuple):
+            return dict(value)
+        together = sum(getattr(base, name).values())
+        return share([value] if isinstance(value, str) else list(value), together)
+    if isinstance(value, os.PathLike):
+        return str(value)
+    singles = ("sizes", "num_steps", "style_blend", "learning_rate_decay", "styles")
+    if name in singles and not isinstance(value, list | tuple):
         return (value,)
     return tuple(value) if isinstance(value, list) else value
 
@@ -225,6 +243,7 @@ def _check(settings: Settings) -> None:
     losses = [settings.content_weight, settings.style_weight, settings.tv_weight]
     layers = [*settings.content_layers.values(), *settings.style_layers.values()]
     sizes, steps, blend = settings.sizes, settings.num_steps, settings.style_blend
+    rate, decay = settings.learning_rate, settings.learning_rate_decay
     rules = {
         "weights are numbers of 0 or more": _are_numbers([*losses, *layers])
         and min([*losses, *layers]) >= 0,
@@ -236,14 +255,18 @@ def _check(settings: Settings) -> None:
         "num_steps are whole numbers of 0 or more": _are_whole(steps, 0),
         "style_blend holds shares of 0 or more, not all 0": not blend
         or (_are_numbers(blend) and min(blend) >= 0 and sum(blend) > 0),
-        "learning_rate and style_scale are more than 0": _are_numbers(
-            [settings.learning_rate, settings.style_scale]
-        )
-        and min(settings.learning_rate, settings.style_scale) > 0,
+        "style_scale is a number above 0": _are_numbers([settings.style_scale])
+        and settings.style_scale > 0,
+        "learning_rate is a number above 0; for L-BFGS at least 0.1, or leave it out": rate is None
+        or (_are_numbers([rate]) and rate > 0 and (settings.optimizer == "adam" or rate >= 0.1)),
+        "learning_rate_decay is a factor and a number of steps, as (0.8, 50)": len(decay) == 2
+        and _are_numbers(decay[:1])
+        and _are_whole(decay[1:], 1),
         "average is from 0 to less than 1": _are_numbers([settings.average])
         and 0 <= settings.average < 1,
-        "seed is a whole number, history one of 1 or more": _are_whole([settings.seed], None)
-        and _are_whole([settings.history], 1),
+        "seed is a whole number from 0 to 2**63 - 1": _are_whole([settings.seed], 0)
+        and settings.seed < 2**63,
+        "history is a whole number of 1 or more": _are_whole([settings.history], 1),
     }
     for rule, kept in rules.items():
         if not kept:
@@ -257,7 +280,7 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     )
 
 
-def _are_whole(values: Sequence[Any], least: int | None) -> bool:
+def _are_whole(values: Sequence[Any], least: int) -> bool:
     """Whether there are values, all whole numbers of `least` or more."""
     whole = [v for v in values if isinstance(v, int) and not isinstance(v, bool)]
-    return bool(values) and len(whole) == len(values) and (least is None or min(whole) >= least)
+    return bool(values) and len(whole) == len(values) and min(whole) >= least

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nst.errors import ImageError, SettingsError
+from nst.files import write_atomically, write_json
 from nst.images import (
     Source,
     fit,
@@ -17,11 +18,9 @@ from nst.images import (
     postprocess_image,
     resize,
     save_image,
-    write_atomically,
-    write_json,
 )
 from nst.loop import Callback, State, Watcher, interruptible, minimise, progress_bar
-from nst.networks import Network, load_network
+from nst.networks import Network, load_network, pick_device
 from nst.objective import Objective
 from nst.settings import Settings, make_settings
 
@@ -39,7 +38,8 @@ class Result:
         settings: with them the run can be repeated.
         seconds: how long it took.
         reason: why it ended: "finished", "stopped" (by the callback), "interrupted" (Ctrl-C),
-            "stalled" (the loss no longer moves) or "diverged" (it exploded).
+            "stalled" (the loss no longer moves), "diverged" (it exploded) or "out of memory" (on a
+            GPU; the picture is then the best so far, which may be of a smaller size).
     """
 
     image: Tensor
@@ -51,7 +51,7 @@ class Result:
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Write picture.png, settings.json, history.json and checkpoint.pt, for `resume`."""
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         settings = self.settings.to_dict()
         save_image(self.image, folder / "picture.png", settings)
         write_json(folder / "settings.json", settings)
@@ -84,23 +84,32 @@ def style_transfer(
 
     Args:
         content_image, style_image: whatever `load_image` takes, or tensors (1, 3, H, W) in [0, 1].
-        content_layers, style_layers: names, which share a weight of 1, or a dict of weights.
+        content_layers, style_layers: names, which share the preset's weight, or a dict of weights.
         num_steps: optimisation steps, at each size if there are several.
-        learning_rate: step length; for Adam of pixels in [0, 1].
+        learning_rate: for Adam about how far a pixel in [0, 1] moves a step; L-BFGS, the default
+            optimiser, does best without.
         network: a name that `load_network` takes, or a network.
         preset: the settings that all others change; see `nst.settings.PRESETS`.
         init: "content", "style", "noise", or a picture to start from.
-        device: "cpu", "cuda", "mps", …; by default a GPU if there is one.
+        device: "cpu", "cuda", "mps", …; by default where the network is, or else a GPU if there is
+            one. A network that is given is moved there.
         callback: is given a `Step` after each step; if it returns True, the run stops.
         progress: show a bar; by default in terminals and notebooks.
         changes: any other field of `Settings`: weights, sizes, optimizer, seed, …
 
     Raises:
-        SettingsError, ImageError, WeightsError: before the run begins. Once it runs, it always
-            hands back a picture, and says in `reason` why it ended.
+        SettingsError, ImageError, WeightsError: before the run begins. Once it runs, it hands back
+            a picture, and says in `reason` why it ended; but what the callback raises goes through.
     """
     styles = list(style_image) if isinstance(style_image, list | tuple) else [style_image]
-    loaded = network.settings if isinstance(network, Network) else {"network": network}
+    if isinstance(network, Network):
+        device = network.mean.device if device is None else device
+        if clash := [name for name in network.settings if name in changes]:
+            raise SettingsError(f"the network is loaded already; give {clash[0]} to load_network")
+        changes |= network.settings or {"network": "given"}
+    else:
+        changes["network"] = network
+    names = [name_of(style) for style in styles]
     settings = make_settings(
         preset,
         content_layers=content_layers,
@@ -108,15 +117,16 @@ def style_transfer(
         num_steps=num_steps,
         learning_rate=learning_rate,
         content=name_of(content_image),
-        styles=[name for style in styles if (name := name_of(style))],
-        init="given" if isinstance(init, Tensor) else init,
-        **loaded | changes,
+        styles=names if all(names) else None,
+        init=None if init is None else name_of(init) or "given",
+        **changes,
     )
     place = pick_device(device)
     network = (network if isinstance(network, Network) else network_of(settings)).to(place)
     content = load(content_image, max(settings.sizes), place)
-    job = Job(settings, network, content, [load(style, None, place) for style in styles])
-    state = State(job.start(init if isinstance(init, Tensor) else settings.init))
+    style_size = round(max(settings.sizes) * settings.style_scale)
+    job = Job(settings, network, content, [load(style, style_size, place) for style in styles])
+    state = State(job.start(settings.init if init is None else init))
     return job.run(state, [], 0.0, callback, progress)
 
 
@@ -150,7 +160,7 @@ def synthesize_texture(
 
 def resume(
     folder: str | os.PathLike,
-    num_steps: int | Sequence[int] | None = None,
+    num_steps: int | None = None,
     *,
     network: Network | None = None,
     device: torch.device | str | None = None,
@@ -161,21 +171,27 @@ def resume(
 
     Args:
         folder: where it was saved.
-        num_steps: a new number of steps (in all, at each size), if the run had finished.
+        num_steps: another number of steps for the size at which the run is, and all further ones.
         network: needed only for a network that `load_network` cannot load again by itself.
         device, callback, progress: as for `style_transfer`.
     """
-    path = Path(folder) / "checkpoint.pt"
+    path, place = Path(folder).expanduser() / "checkpoint.pt", pick_device(device)
     if not path.is_file():
         raise SettingsError(f"{folder} holds no saved run: there is no checkpoint.pt in it")
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    settings = make_settings(**saved["settings"] | ({"num_steps": num_steps} if num_steps else {}))
-    network = network or network_of(settings)
-    job = Job(settings, network.to(pick_device(device)), saved["content"], saved["styles"])
-    state = State(**saved["state"])
-    # The step at which the run stopped is evaluated, and recorded, once more.
-    history = saved["history"][:-1]
-    return job.run(state, history, saved["seconds"], callback, progress)
+    try:
+        saved = torch.load(path, map_location=place, weights_only=True)
+    except Exception as error:  # the unpickler raises whatever broken bytes lead it to
+        raise SettingsError(f"{path} is damaged; the run cannot go on from it") from error
+    settings, state = make_settings(**saved["settings"]), State(**saved["state"])
+    if num_steps is not None:
+        done = [settings.steps_at(index) for index in range(state.size_index)]
+        settings = replace(settings, num_steps=(*done, num_steps))
+    network = (network or network_of(settings)).to(place)
+    job = Job(settings, network, saved["content"], saved["styles"])
+    if state.totals:
+        # The step at which the run stopped is evaluated, and recorded, once more.
+        del state.totals[-1], saved["history"][-1]
+    return job.run(state, saved["history"], saved["seconds"], callback, progress)
 
 
 @dataclass
@@ -212,7 +228,7 @@ class Job:
             return resize(styles[0], content.shape[-2:])
         if isinstance(init, str) and init == "given":
             raise SettingsError("the run started from a picture without a name; give it as init")
-        return resize(load(init, None, content.device), content.shape[-2:])
+        return resize(load(init, max(content.shape), content.device), content.shape[-2:])
 
     def run(
         self,
@@ -232,8 +248,11 @@ class Job:
                 content, styles = self.pictures(size)
                 if index > state.size_index:
                     state = State(resize(state.picture(), content.shape[-2:]), index)
-                objective = Objective(self.network, content, styles, self.settings)
-                reason = minimise(objective, state, self.settings, num_steps, watcher)
+                try:
+                    objective = Objective(self.network, content, styles, self.settings)
+                    reason = minimise(objective, state, self.settings, num_steps, watcher)
+                except torch.cuda.OutOfMemoryError:
+                    reason = "out of memory"
                 if reason not in ("finished", "stalled"):
                     break
         image = state.picture().detach().cpu()
@@ -255,18 +274,6 @@ def network_of(settings: Settings) -> Network:
     return load_network(settings.network, settings.weights, settings.pooling, settings.padding)
 
 
-def pick_device(device: torch.device | str | None) -> torch.device:
-    """The device asked for, else a GPU if there is one, else the CPU."""
-    if device is not None:
-        try:
-            return torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:
-            raise SettingsError(f"there is no device {str(device)!r} here; try cpu") from error
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
 def name_of(picture: Picture) -> str | None:
     """A picture's path, URL or sample name, if it has one."""
     return str(picture) if isinstance(picture, str | Path) else None
@@ -276,7 +283,12 @@ def load(picture: Picture, size: int | None, device: torch.device) -> Tensor:
     """A picture as a tensor on `device`, its long side at most `size`."""
     if not isinstance(picture, Tensor):
         return load_image(picture, size, device)
-    if picture.dim() != 4 or picture.shape[:2] != (1, 3) or not picture.isfinite().all():
-        raise ImageError(f"a picture is finite and has shape (1, 3, H, W), not {picture.shape}")
+    shaped = picture.dim() == 4 and picture.shape[:2] == (1, 3) and picture.is_floating_point()
+    # Written so that NaN fails it too; a little beyond [0, 1] is the rounding of a computation.
+    if not (shaped and picture.min() > -1e-3 and picture.max() < 1 + 1e-3):
+        raise ImageError(
+            f"a picture is a tensor (1, 3, H, W) of floats in [0, 1]; this one is "
+            f"{tuple(picture.shape)}, {picture.dtype}"
+        )
     image = picture.detach().to(device, torch.float32).contiguous()
     return image if size is None else fit(image, size)

@@ -11,6 +11,14 @@ def _one_thread_and_no_downloads(monkeypatch, tmp_path_factory):
     """Pictures this small gain nothing from threads; a download in a test is a mistake."""
     torch.set_num_threads(1)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+
+
+DOWNLOAD = torch.hub.download_url_to_file
+
+
+def refuse(*_args, **_options):
+    raise AssertionError("a test tried to download")
 
 
 @pytest.fixture(scope="session")

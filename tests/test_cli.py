@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from PIL import Image
@@ -52,15 +53,16 @@ def test_every_option_reaches_the_run(pictures, capsys):
     status, _, err = run(
         capsys, *pictures, "content.png", "-o", "out.webp", "--preset", "article",
         "--size", 32, 48, "--steps", 2, 1, "--network", "vgg16", "--weights", "random",
-        "--pooling", "average", "--content-layers", "relu3_1", "--style-layers", "relu1_1=2",
-        "relu2_1", "--content-weight", 2, "--style-weight", 3, "--tv-weight", 4,
+        "--pooling", "average", "--padding", "reflect", "--content-layers", "relu3_1",
+        "--style-layers", "relu1_1=2", "relu2_1", "--content-weight", 2,
+        "--style-weight", 3, "--tv-weight", 4,
         "--style-blend", 0.7, 0.3, "--style-scale", 0.9, "--init", "style", "--seed", 9,
         "--optimizer", "adam", "--learning-rate", 0.01, "--average", 0.5, "--device", "cpu",
         "--sidecar",
     )  # fmt: skip
     assert (status, err) == (0, "")
     expected = {
-        "network": "vgg16", "weights": "random", "pooling": "average",
+        "network": "vgg16", "weights": "random", "pooling": "average", "padding": "reflect",
         "content_layers": {"relu3_1": 1.0}, "style_layers": {"relu1_1": 2.0, "relu2_1": 1.0},
         "content_weight": 2.0, "style_weight": 3.0, "tv_weight": 4.0, "style_blend": [0.7, 0.3],
         "style_scale": 0.9, "init": "style", "seed": 9, "optimizer": "adam",
@@ -71,6 +73,28 @@ def test_every_option_reaches_the_run(pictures, capsys):
     assert {name: settings[name] for name in expected} == expected
 
 
+def test_options_may_stand_between_the_pictures(pictures, capsys):
+    arguments = ["--steps", 1, "-o", "o.png", "content.png", "--seed", 1, "style.png"]
+    status, _, err = run(capsys, *arguments, "--tv-weight", 1, "content.png")
+    assert (status, err) == (0, "")
+    assert nst.read_settings("o.png")["styles"] == ["style.png", "content.png"]
+
+
+def test_a_settings_file_by_hand(pictures, capsys, tmp_path):
+    (tmp_path / "mine.json").write_text('{"preset": "article", "num_steps": 2}')
+    status, _, _ = run(capsys, *pictures, "--settings", "mine.json", "-o", "o.png")
+    assert status == 0
+    assert nst.read_settings("o.png")["normalisation"] == "mse"
+
+
+def test_frames_that_cannot_be_written_cost_no_picture(pictures, capsys, tmp_path):
+    (tmp_path / "o_frames").write_text("in the way")
+    status, _, err = run(capsys, *pictures, "-o", "o.png", "--steps", 3, "--save-every", 1)
+    assert status == 2
+    assert "o_frames" in err
+    assert (tmp_path / "o.png").exists()
+
+
 def test_frames_and_an_animation(pictures, capsys, tmp_path):
     status, _, _ = run(
         capsys, *pictures, "-o", "o.jpg", "--size", 32, 56, "--steps", 4, "--save-every", 2
@@ -79,7 +103,8 @@ def test_frames_and_an_animation(pictures, capsys, tmp_path):
     frames = sorted((tmp_path / "o_frames").glob("*.png"))
     assert len(frames) == 5
     with Image.open(tmp_path / "o_frames" / "animation.webp") as animation:
-        assert (animation.n_frames, animation.size) == (5, (56, 40))
+        assert 1 < animation.n_frames <= 5  # WebP merges frames that look alike
+        assert animation.size == (56, 40)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +118,8 @@ def test_frames_and_an_animation(pictures, capsys, tmp_path):
         (["content.png", "style.png", "--style-layers", "relu1_1=a"], "relu1_1=a"),
         (["content.png", "style.png", "--size", "8"], "too small"),
         (["content.png", "style.png", "--save-every", "-1"], "save-every"),
+        (["content.png", "style.png", "--style-layers", "relu1_1=0"], "at least one layer"),
+        (["--settings", "content.png", "--preset", "d2l"], "exclude each other"),
         (["--settings", "content.png"], "no settings"),
         (["layers", "vgg99"], "no network 'vgg99'"),
         (["layers", "vgg19", "vgg16"], "one network"),
@@ -117,8 +144,11 @@ def test_ctrl_c_writes_the_best_picture_and_exits_with_130(pictures, tmp_path):
     process = subprocess.Popen(
         [*command, "--save-every", "1"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     )
+    deadline = time.monotonic() + 120
     while not (tmp_path / "out_frames" / "00001.png").exists():
         assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -136,4 +166,4 @@ def test_lists(capsys):
     assert [line.split()[0] for line in out.splitlines()[1:4]] == ["conv1_1", "relu1_1", "conv1_2"]
     assert "relu4_2" in out
     _, out, _ = run(capsys, "presets")
-    assert [line.split()[0] for line in out.splitlines()] == list(nst.PRESETS)
+    assert [line.split()[0] for line in out.splitlines()[:-1]] == list(nst.PRESETS)

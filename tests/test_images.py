@@ -23,6 +23,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from nst import images
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
+from nst.files import write_atomically, write_json
 from nst.images import (
     check_output,
     fit,
@@ -34,8 +35,6 @@ from nst.images import (
     resize,
     sample_names,
     save_image,
-    write_atomically,
-    write_json,
 )
 
 HALF_STEP = 1 / 255 / 2 + 1e-6

@@ -80,6 +80,12 @@ def test_total_variation_of_a_ramp():
     assert total_variation_loss(ramp, "l1").item() == pytest.approx(0.1, rel=1e-5)
 
 
+def test_total_variation_of_a_single_row_has_no_vertical_part():
+    row = torch.arange(10.0).expand(1, 3, 1, 10) * 0.1
+    assert total_variation_loss(row, "l1").item() == pytest.approx(0.1, rel=1e-5)
+    assert total_variation_loss(row[..., :1]).item() == 0
+
+
 def test_total_variation_has_no_seam():
     """A sum that wraps around would see the step from the last column to the first."""
     step = torch.zeros(1, 3, 4, 6)

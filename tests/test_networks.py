@@ -10,6 +10,7 @@ from urllib.error import URLError
 import pytest
 import torch
 import torchvision
+from conftest import DOWNLOAD
 from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 
@@ -190,6 +191,24 @@ def test_unknown_names_are_refused(arguments):
         load_network(**arguments)
     with pytest.raises(SettingsError, match="has no layer 'relu9_9'"):
         load_network()(torch.rand(1, 3, 16, 16), ["relu9_9"])
+    with pytest.raises(SettingsError, match="at least one layer"):
+        load_network()(torch.rand(1, 3, 16, 16), [])
+    with pytest.raises(SettingsError, match="no device 'cuda:99'"):
+        load_network(device="cuda:99")
+    with pytest.raises(ImageError, match="cannot take a picture of 8×8"):
+        load_network("squeezenet1_1", weights="random")(torch.rand(1, 3, 8, 8), ["features.12.cat"])
+
+
+@torch.no_grad()
+def test_functions_that_work_in_place_do_not_overwrite_activations():
+    """DenseNet ends with relu(…, inplace=True) on what it has just computed."""
+    network = load_network("densenet121", weights="random")
+    image = torch.rand(1, 3, 64, 64)
+    alone = network(image, ["features.norm5"])["features.norm5"]
+    both = network(image, ["features.norm5", "relu"])
+    assert alone.min() < 0
+    torch.testing.assert_close(both["features.norm5"], alone)
+    torch.testing.assert_close(both["relu"], alone.relu())
 
 
 # Where weights come from
@@ -230,7 +249,16 @@ def test_files_that_are_no_weights_are_refused(tmp_path, monkeypatch):
     (tmp_path / "noise.pth").write_bytes(b"no weights")
     (tmp_path / "noise.safetensors").write_bytes(b"no weights at all")
     (tmp_path / "empty.pth").write_bytes(b"")
-    for name in ("bomb.pth", "list.pth", "noise.pth", "noise.safetensors", "empty.pth", "none.pth"):
+    (tmp_path / "stop.pth").write_bytes(b".")
+    for name in (
+        "stop.pth",
+        "bomb.pth",
+        "list.pth",
+        "noise.pth",
+        "noise.safetensors",
+        "empty.pth",
+        "none.pth",
+    ):
         with pytest.raises(WeightsError, match=name):
             load_network("vgg19", weights=tmp_path / name)
     assert not (tmp_path / "exploded").exists()
@@ -274,7 +302,7 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch):
         assert part in str(caught.value)
 
 
-def test_a_download_is_checked_and_whole(tmp_path):
+def test_a_download_is_checked_and_whole(tmp_path, monkeypatch):
     """A real download, from a server on this machine."""
     content = b"pretend weights"
     good = hashlib.sha256(content).hexdigest()[:8]
@@ -288,6 +316,7 @@ def test_a_download_is_checked_and_whole(tmp_path):
         def log_message(self, *_):
             pass
 
+    monkeypatch.setattr(torch.hub, "download_url_to_file", DOWNLOAD)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base = f"http://127.0.0.1:{server.server_port}"

@@ -126,13 +126,20 @@ def test_d2l(network, pictures):
     check(terms, expected | {"tv": 10 * 0.5 * tv})
 
 
-def test_relative_terms_start_at_their_weights(network, pictures):
-    """Against a black picture's activations of 0 a relative term would be its weight exactly."""
-    _, content, _ = pictures
-    settings = make_settings(style_layers={"relu1_1": 1.0}, style_weight=7.0, tv_weight=0.0)
-    terms = Objective(network, content, [content], settings)(content)
-    assert terms["content relu4_2"].item() == 0
-    assert terms["style relu1_1"].item() == pytest.approx(0, abs=1e-20)
+def test_a_relative_term_is_its_weight_where_nothing_is_seen(network, pictures):
+    """With activations of 0 the distance is the target's own size."""
+    image, content, style = pictures
+    settings = make_settings(style_layers={"relu1_1": 2.0, "relu3_1": 1.0}, style_weight=7.0)
+    objective = Objective(network, content, [style], settings)
+
+    def blind(image, layers):
+        return {n: torch.zeros_like(f) for n, f in network(image, layers).items()}
+
+    objective.network = blind
+    terms = {name: term.item() for name, term in objective(image).items()}
+    assert terms["content relu4_2"] == pytest.approx(1.0)
+    assert terms["style relu1_1"] == pytest.approx(14.0)
+    assert terms["style relu3_1"] == pytest.approx(7.0)
 
 
 def test_a_blend_of_styles_has_the_gradient_of_the_weighted_losses(network, pictures):

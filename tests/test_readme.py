@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import nst
 from nst.cli import transfer_parser
 
 ROOT = Path(__file__).parent.parent
@@ -13,7 +14,7 @@ NUMBER = re.compile(r"\d+\.?\d*")
 
 
 def test_the_example_prints_the_numbers_it_says(capsys, tmp_path, monkeypatch):
-    """Processors round differently, and an optimiser amplifies it: 5 % for the losses."""
+    """Processors round differently; Adam, unlike L-BFGS, hardly amplifies it: 5 % are plenty."""
     monkeypatch.chdir(tmp_path)
     code, expected = re.search(r"```python\n(.*?)```\n+```\n(.*?)```", README, re.S).groups()
     assert len(code.strip().splitlines()) <= 10
@@ -23,6 +24,14 @@ def test_the_example_prints_the_numbers_it_says(capsys, tmp_path, monkeypatch):
     for ours, theirs in zip(NUMBER.findall(printed), NUMBER.findall(expected), strict=True):
         assert float(ours) == pytest.approx(float(theirs), rel=0.05)
     assert (tmp_path / "cat.png").stat().st_size > 10_000
+
+
+def test_every_sample_picture_has_its_source_and_licence():
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(" `"): line for line in text.splitlines() if "|" in line}
+    samples = nst.sample_names()
+    for name in [*samples["content"], *(f"style/{name}.jpg" for name in samples["style"])]:
+        assert re.search(r"CC0|public domain", rows[name], re.I), name
 
 
 def test_its_links_lead_somewhere():

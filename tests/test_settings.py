@@ -14,7 +14,11 @@ def test_settings_survive_json(preset):
     assert again == settings
 
 
-def test_layers_by_name_share_a_weight_of_one():
+def test_layers_by_name_share_the_presets_weight():
+    assert make_settings("article", style_layers=["relu1_1", "relu2_1"]).style_layers == {
+        "relu1_1": 2.5,
+        "relu2_1": 2.5,
+    }
     assert make_settings(style_layers=["relu1_1", "relu2_1"]).style_layers == {
         "relu1_1": 0.5,
         "relu2_1": 0.5,
@@ -27,6 +31,15 @@ def test_single_numbers_and_the_last_step_count():
     settings = make_settings(sizes=128, num_steps=7)
     assert (settings.sizes, settings.num_steps) == ((128,), (7,))
     assert [make_settings(num_steps=[9, 5]).steps_at(i) for i in range(3)] == [9, 5, 5]
+
+
+def test_each_optimizer_has_its_own_learning_rate():
+    assert make_settings().step_length(0) == 1.0
+    assert make_settings(optimizer="adam").step_length(9) == 0.02
+    assert make_settings("article").step_length(0) == 0.001
+    assert make_settings("article", optimizer="lbfgs").step_length(0) == 1.0
+    decaying = make_settings(optimizer="adam", learning_rate=1.0, learning_rate_decay=(0.5, 10))
+    assert [decaying.step_length(n) for n in (9, 10, 25)] == [1.0, 0.5, 0.25]
 
 
 def test_none_changes_nothing():
@@ -52,6 +65,12 @@ def test_none_changes_nothing():
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"average": 1.0}, "average"),
         ({"seed": "x"}, "seed"),
+        ({"seed": 2**63}, "seed"),
+        ({"learning_rate": 0.001}, "for L-BFGS at least 0.1"),
+        ({"learning_rate_decay": (0.8, 0)}, "learning_rate_decay"),
+        ({"learning_rate_decay": 0.8}, "learning_rate_decay"),
+        ({"style_layers": {"relu1_1": None}}, "weights are"),
+        ({"history": 0}, "history"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, words):

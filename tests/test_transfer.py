@@ -11,6 +11,7 @@ import nst
 from nst import SettingsError, reconstruct_content, resume, style_transfer, synthesize_texture
 from nst.errors import ImageError
 from nst.losses import content_loss, style_loss, total_variation_loss
+from nst.optimizers import LBFGS
 
 STANDARD = [f"relu{b}_1" for b in range(1, 6)]
 SMALL = {"sizes": 56, "num_steps": 5, "progress": False}
@@ -22,13 +23,7 @@ def totals(result):
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_the_loss_falls_and_the_picture_is_the_best_one(picture, other, optimizer):
-    result = style_transfer(
-        picture,
-        other,
-        optimizer=optimizer,
-        learning_rate=1.0 if optimizer == "lbfgs" else 0.02,
-        **SMALL | {"num_steps": 15},
-    )
+    result = style_transfer(picture, other, optimizer=optimizer, **SMALL | {"num_steps": 15})
     assert result.reason == "finished"
     assert [record["number"] for record in result.history] == list(range(16))
     assert min(totals(result)) < 0.5 * totals(result)[0]
@@ -59,7 +54,7 @@ def test_the_articles_loop_gives_the_same_numbers(quarter, picture, other):
         picture,
         other,
         ["relu4_2"],
-        dict.fromkeys(STANDARD, 1.0),
+        STANDARD,
         5,
         0.001,
         network=quarter,
@@ -177,6 +172,50 @@ def test_divergence_ends_the_run_with_the_best_picture(picture, other, rate):
     torch.testing.assert_close(result.image, picture)
 
 
+def test_divergence_of_an_average_hands_back_the_best_picture(picture, other):
+    result = style_transfer(
+        picture, other, optimizer="adam", learning_rate=1e3, average=0.9, **SMALL
+    )
+    assert result.reason == "diverged"
+    torch.testing.assert_close(result.image, picture)
+
+
+def test_out_of_memory_keeps_the_picture_of_the_size_before(picture, other, monkeypatch):
+    """As a GPU would at the larger size."""
+    objective = nst.transfer.Objective
+
+    def small_gpu(network, content, styles, settings):
+        if content.shape[-1] > 40:
+            raise torch.cuda.OutOfMemoryError("no memory")
+        return objective(network, content, styles, settings)
+
+    monkeypatch.setattr("nst.transfer.Objective", small_gpu)
+    result = style_transfer(picture, other, **SMALL | {"sizes": (40, 56)})
+    assert result.reason == "out of memory"
+    alone = style_transfer(picture, other, **SMALL | {"sizes": 40})
+    torch.testing.assert_close(result.image, nst.images.resize(alone.image, (40, 56)))
+
+
+def test_what_a_callback_raises_goes_through(picture, other):
+    with pytest.raises(ZeroDivisionError):
+        style_transfer(picture, other, callback=lambda step: 1 / 0, **SMALL)
+
+
+def test_a_state_moves_to_another_device(picture, other):
+    """No GPU is needed to see that nothing of it stays behind."""
+    image = picture.clone().requires_grad_()
+    optimizer = LBFGS(image)
+    for _ in range(3):
+        image.grad = torch.rand_like(image)
+        optimizer.step()
+    moved = LBFGS(picture.to("meta").requires_grad_())
+    moved.load_state_dict(optimizer.state_dict())
+    (state,) = moved.state.values()
+    tensors = [state["move"], state["gradient"], *(t for pair in state["pairs"] for t in pair)]
+    assert len(tensors) > 2
+    assert {t.device.type for t in tensors} == {"meta"}
+
+
 def test_an_already_perfect_picture_stays(picture):
     """L-BFGS gives up where the gradient is 0; the run must end all the same."""
     result = style_transfer(picture, picture, tv_weight=0.0, **SMALL | {"num_steps": 60})
@@ -235,6 +274,49 @@ def test_a_finished_run_can_go_on(picture, other, tmp_path):
     assert longer.settings == whole.settings
 
 
+def test_more_steps_leave_the_sizes_that_are_done(picture, other, tmp_path):
+    options = {"sizes": (40, 56), "progress": False}
+    style_transfer(picture, other, num_steps=(3, 2), **options).save(tmp_path)
+    longer = resume(tmp_path, num_steps=5, progress=False)
+    assert longer.settings.num_steps == (3, 5)
+    whole = style_transfer(picture, other, num_steps=(3, 5), **options)
+    assert torch.equal(longer.image, whole.image)
+
+
+def test_a_stall_comes_at_the_same_step_after_a_resume(picture, tmp_path):
+    options = SMALL | {"num_steps": 60, "tv_weight": 0.0}
+    whole = style_transfer(picture, picture, **options)
+    style_transfer(picture, picture, callback=lambda s: s.number == 5, **options).save(tmp_path)
+    assert len(resume(tmp_path, progress=False).history) == len(whole.history)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"X")
+    with pytest.raises(SettingsError, match="damaged"):
+        resume(tmp_path)
+
+
+def test_every_kind_of_start_and_weights_can_be_saved(picture, other, tmp_path):
+    path = nst.save_image(other, tmp_path / "start.png")
+    for number, init in enumerate([path, Image.open(path), nst.open_image(path)]):
+        result = style_transfer(picture, other, init=init, **SMALL)
+        result.save(tmp_path / str(number))
+    weights = nst.checkpoints.PACKAGED / "vgg19_quarter.safetensors"
+    style_transfer(picture, other, weights=weights, **SMALL).save(tmp_path / "w")
+    assert resume(tmp_path / "w", progress=False).settings.weights == str(weights)
+
+
+def test_a_loaded_network_is_recorded_and_not_changed(picture, other):
+    network = nst.load_network(pooling="average")
+    result = style_transfer(picture, other, network=network, **SMALL)
+    assert result.settings.pooling == "average"
+    with pytest.raises(SettingsError, match="loaded already"):
+        style_transfer(picture, other, network=network, pooling="max", **SMALL)
+    bare = nst.networks.VGG(nst.networks.ARCHITECTURES["vgg19_quarter"])
+    result = style_transfer(picture, other, network=bare, **SMALL | {"num_steps": 1})
+    assert result.settings.network == "given"
+
+
 def test_a_saved_run_can_be_read(picture, other, tmp_path):
     result = style_transfer(picture, other, **SMALL)
     folder = result.save(tmp_path / "a" / "b")
@@ -250,7 +332,9 @@ def test_a_saved_run_can_be_read(picture, other, tmp_path):
 
 def test_reconstruction_comes_back_to_the_picture(quarter, picture):
     result = reconstruct_content(quarter, picture, "relu1_1", num_steps=60, progress=False)
-    assert (result.image - picture).square().mean().sqrt() < 0.06
+    noise = torch.rand(picture.shape, generator=torch.Generator().manual_seed(0))
+    before, after = (x.sub(picture).square().mean().sqrt() for x in (noise, result.image))
+    assert after < before / 3
     assert list(result.history[0]["terms"]) == ["content relu1_1"]
 
 
@@ -305,6 +389,7 @@ def test_bad_input_is_refused_before_the_run(picture, other, options, error, wor
 
 
 def test_bad_tensors_are_refused(picture, other):
-    for bad in (picture[0], picture.repeat(2, 1, 1, 1), picture * float("nan")):
-        with pytest.raises(ImageError, match="finite"):
+    nan, byte = picture * float("nan"), (picture * 255).byte()
+    for bad in (picture[0], picture.repeat(2, 1, 1, 1), nan, byte, picture * 255):
+        with pytest.raises(ImageError, match="a picture is a tensor"):
             style_transfer(bad, other, **SMALL)

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from nst.checkpoints import fit_weights, read_weights
-from nst.images import write_atomically
+from nst.files import write_atomically
 from nst.networks import ARCHITECTURES, VGG, Architecture
 
 CONVOLUTIONS = [f"{b}_{i}" for b, n in enumerate((2, 2, 4, 4, 1), 1) for i in range(1, n + 1)]

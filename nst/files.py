@@ -1,0 +1,61 @@
+"""Files that appear whole or not at all."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+from nst.errors import ImageError, NstError
+
+
+def write_atomically(
+    path: str | Path,
+    write: Callable[[IO[bytes]], object],
+    error: type[NstError] = ImageError,
+) -> Path:
+    """Have `write` fill a binary file that takes `path`'s place once it is whole and on the disk.
+
+    Whatever goes wrong, an existing file stays as it was and no temporary file is left. Missing
+    folders are made. A new file's permissions follow the umask, a replaced one's stay. Returns the
+    path. Raises `error` if the file cannot be written; what `write` itself raises passes through,
+    except an OSError.
+    """
+    path = Path(path).expanduser()
+    # In the same folder, since a file can be renamed in one step only within a file system.
+    temporary = path.parent / f".{uuid4().hex}.tmp"
+    try:
+        check_place(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                shutil.copymode(path, temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as problem:
+        reason = problem.strerror or problem
+        raise error(f"'{path}' cannot be written ({reason}); choose another place") from problem
+    return path
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write plain data as JSON, atomically."""
+    text = json.dumps(value, indent=2).encode()
+    return write_atomically(path, lambda file: file.write(text))
+
+
+def check_place(path: Path) -> None:
+    """Raise the OSError that writing there would end in, as far as that can be told before."""
+    # Renaming would replace what opening for writing refuses to, even /dev/null.
+    if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+        raise PermissionError("it exists and is not a writable file")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder} is not a writable folder")
