@@ -23,6 +23,7 @@ import random
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -33,12 +34,16 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from nst.checkpoints import fit_weights, read_weights
+from nst.errors import ImageError
 from nst.files import write_atomically
-from nst.networks import ARCHITECTURES, VGG, Architecture
+from nst.images import open_image
+from nst.loop import interruptible
+from nst.networks import ARCHITECTURES, VGG, Architecture, pick_device
 
 CONVOLUTIONS = [f"{b}_{i}" for b, n in enumerate((2, 2, 4, 4, 1), 1) for i in range(1, n + 1)]
 PIXELS_A_BATCH = 8 * 128 * 128
 CROPS = (128, 160, 192)
+SHRINK = 2.5  # the most that a crop is shrunk
 Lesson = tuple[Tensor, dict[str, Tensor]]  # crops (B, 3, S, S), and the targets of each layer
 
 
@@ -67,12 +72,12 @@ class EncoderTeacher(nn.Module):
 
     def __init__(self, state: dict[str, Tensor]):
         super().__init__()
-        self.state = state
+        self.weights = nn.ParameterDict({k.replace(".", "_"): v for k, v in state.items()})
         self.taught = [n for n in CONVOLUTIONS if int(n[0]) >= 4]
 
     def convolve(self, x: Tensor, key: str) -> Tensor:
         """The convolution of that name; unpadded."""
-        return F.conv2d(x, self.state[f"{key}.weight"], self.state[f"{key}.bias"])
+        return F.conv2d(x, self.weights[f"{key}_weight"], self.weights[f"{key}_bias"])
 
     def forward(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Pre-activations and targets of the layers taught; see VGGTeacher."""
@@ -86,15 +91,20 @@ class EncoderTeacher(nn.Module):
             if name in self.taught:
                 head = f"{key}_aux"
                 pre[name] = y
-                estimated = f"{head}.weight" in self.state
+                estimated = f"{head}_weight" in self.weights
                 targets[name] = F.relu(self.convolve(x, head)) if estimated else x
         return pre, targets
 
 
-def load_teachers(paths: list[Path]) -> list[VGGTeacher | EncoderTeacher]:
+Teacher = VGGTeacher | EncoderTeacher
+
+
+def load_teachers(paths: list[Path], device: torch.device) -> list[Teacher]:
     """One teacher a file, told apart by the names of their weights."""
     states = [read_weights(path) for path in paths]
-    teachers = [EncoderTeacher(s) if "conv11.weight" in s else VGGTeacher(s) for s in states]
+    teachers = [
+        (EncoderTeacher(s) if "conv11.weight" in s else VGGTeacher(s)).to(device) for s in states
+    ]
     taught = {n for teacher in teachers for n in teacher.taught}
     if taught != set(CONVOLUTIONS):
         sys.exit(f"nobody teaches {', '.join(sorted(set(CONVOLUTIONS) - taught))}")
@@ -102,7 +112,7 @@ def load_teachers(paths: list[Path]) -> list[VGGTeacher | EncoderTeacher]:
 
 
 @torch.no_grad()
-def teach(teachers: list, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def teach(teachers: list[Teacher], image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Pre-activations and targets of all layers; a layer's first teacher wins."""
     pre: dict[str, Tensor] = {}
     targets: dict[str, Tensor] = {}
@@ -117,26 +127,25 @@ def teach(teachers: list, image: Tensor) -> tuple[dict[str, Tensor], dict[str, T
 
 
 def read_pictures(paths: list[Path]) -> list[Tensor]:
-    """uint8 tensors (3, H, W), no side under the largest crop."""
+    """uint8 tensors (3, H, W), the short side fit for the largest crop; the unreadable left out."""
     pictures = []
     for path in tqdm(paths, "reading", leave=False):
-        image = Image.open(path).convert("RGB")
-        k = max(1.0, (max(CROPS) + 1) / min(image.size))
-        image = image.resize(
-            (round(image.width * k), round(image.height * k)), Image.Resampling.LANCZOS
-        )
-        pictures.append(
-            torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-            .view(image.height, image.width, 3)
-            .permute(2, 0, 1)
-            .contiguous()
-        )
+        try:
+            image = open_image(path)
+        except ImageError as problem:
+            tqdm.write(f"left out: {problem}")
+            continue
+        short = min(image.size)
+        k = min(max(short, max(CROPS) + 1), SHRINK * max(CROPS)) / short
+        size = (round(image.width * k), round(image.height * k))
+        pixels = np.array(image.resize(size, Image.Resampling.LANCZOS))
+        pictures.append(torch.from_numpy(pixels).permute(2, 0, 1).contiguous())
     return pictures
 
 
 def random_crop(picture: Tensor, size: int) -> Tensor:
-    """A random square of the picture, shrunk by up to 2.5, mirrored half the time: (3, S, S)."""
-    side = min(round(size * random.uniform(1.0, 2.5)), *picture.shape[1:])
+    """A random square of the picture, shrunk at random, mirrored half the time: (3, S, S)."""
+    side = min(round(size * random.uniform(1.0, SHRINK)), *picture.shape[1:])
     top = random.randrange(picture.shape[1] - side + 1)
     left = random.randrange(picture.shape[2] - side + 1)
     crop = picture[None, :, top : top + side, left : left + side].float() / 255
@@ -177,8 +186,15 @@ class Lessons:
     `capacity` ones.
     """
 
-    def __init__(self, teachers: list, pictures: list[Tensor], reuse: float, capacity: int = 80):
-        self.teachers, self.pictures = teachers, pictures
+    def __init__(
+        self,
+        teachers: list[Teacher],
+        pictures: list[Tensor],
+        device: torch.device,
+        reuse: float,
+        capacity: int = 80,
+    ):
+        self.teachers, self.pictures, self.device = teachers, pictures, device
         self.reuse, self.capacity = reuse, capacity
         self.stored: list[Lesson] = []
 
@@ -186,7 +202,7 @@ class Lessons:
         """Crops (B, 3, S, S) and their targets by layer."""
         if len(self.stored) >= 8 and random.random() > 1 / self.reuse:
             return random.choice(self.stored)
-        image = random_batch(self.pictures)
+        image = random_batch(self.pictures).to(self.device)
         targets = {n: t.half() for n, t in teach(self.teachers, image)[1].items()}
         self.stored = [*self.stored[-self.capacity + 1 :], (image, targets)]
         return self.stored[-1]
@@ -201,7 +217,7 @@ def regress(x: Tensor, y: Tensor, ridge: float = 1e-3) -> tuple[Tensor, Tensor]:
     mean_x, mean_y = x.mean(0), y.mean(0)
     x, y = x - mean_x, y - mean_y
     gram = x.T @ x
-    gram += ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    gram += ridge * gram.diagonal().mean() * torch.eye(len(gram)).to(gram)
     weight = torch.linalg.solve(gram, x.T @ y).T
     return weight.float(), (mean_y - weight @ mean_x).float()
 
@@ -215,7 +231,7 @@ def rows(feature: Tensor, margin: int = 1) -> Tensor:
 def first_weights(
     student: VGG,
     heads: nn.ModuleDict,
-    teachers: list,
+    teachers: list[Teacher],
     images: list[Tensor],
     unit: dict[str, Tensor],
 ) -> None:
@@ -228,7 +244,7 @@ def first_weights(
         positions.append(at)
         wanted.append({n: rows(pre[n])[at[n]] for n in CONVOLUTIONS})
         targets.append({n: rows(target[n])[at[n]] / unit[n] for n in CONVOLUTIONS})
-    inputs = [(image - student.mean) / student.std for image in images]
+    inputs = [student.normalise(image) for image in images]
     for name in tqdm(CONVOLUTIONS, "first weights", leave=False):
         if name.endswith("_1") and name != "1_1":
             inputs = [F.max_pool2d(x, 2) for x in inputs]
@@ -270,12 +286,9 @@ def head(heads: nn.ModuleDict, name: str) -> nn.Linear:
 
 def telling_channels(activations: Tensor, count: int) -> Tensor:
     """The `count` channels that best span all, by QR with column pivoting; activations (n, C)."""
-    centred = activations - activations.mean(0)
-    gram_root = torch.linalg.cholesky(
-        (centred.T @ centred / len(centred)).double()
-        + 1e-6 * centred.square().mean() * torch.eye(centred.shape[1], dtype=torch.double)
-    ).T
-    pivots = qr(gram_root.numpy(), mode="r", pivoting=True)[1]
+    centred = (activations - activations.mean(0)).double().cpu().numpy()
+    # R of a first QR has the same inner products as the activations, in far fewer rows.
+    pivots = qr(qr(centred, mode="r")[0][: centred.shape[1]], mode="r", pivoting=True)[1]
     return torch.from_numpy(pivots[:count].astype("int64"))
 
 
@@ -324,7 +337,7 @@ def rate(step: int, steps: int, warm_up: int = 100) -> float:
 class Training:
     """The student, its heads and their optimiser, with a way to the disk and back."""
 
-    def __init__(self, out: Path, exam: list[Lesson], learning_rate: float):
+    def __init__(self, out: Path, exam: list[Lesson], device: torch.device, learning_rate: float):
         self.out, self.exam, self.step = out, exam, 0
         self.state = out.with_suffix(".training.pt")
         self.unit = units([targets for _, targets in exam])
@@ -335,6 +348,8 @@ class Training:
                 for n in CONVOLUTIONS
             }
         )
+        self.student.to(device)
+        self.heads.to(device)
         self.parameters = [*self.student.parameters(), *self.heads.parameters()]
         # Adam in the eigenbasis of the gradients' covariance (Vyas et al. 2024): about three times
         # Adam's progress a step here, at 1.2 times its cost.
@@ -358,7 +373,7 @@ class Training:
 
     def load(self) -> None:
         """Take up the state that `save` wrote."""
-        state = torch.load(self.state, weights_only=True)
+        state = torch.load(self.state, map_location="cpu", weights_only=True)
         self.student.load_state_dict(state["student"])
         self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -393,27 +408,32 @@ def main() -> None:
     paths = sorted(p for p in args.photos.iterdir() if p.suffix.lower() in suffixes)
     exam_paths = paths[:: args.hold_out]
     pictures = read_pictures([p for p in paths if p not in exam_paths])
-    teachers = load_teachers(args.teacher)
+    device = pick_device(args.device)
+    teachers = load_teachers(args.teacher, device)
     corner = max(CROPS)
-    crops = [p[None, :, :corner, :corner].float() / 255 for p in read_pictures(exam_paths)]
-    training = Training(args.out, [(c, teach(teachers, c)[1]) for c in crops], args.learning_rate)
+    crops = [p[None, :, :corner, :corner].to(device) / 255 for p in read_pictures(exam_paths)]
+    exam = [(crop, teach(teachers, crop)[1]) for crop in crops]
+    training = Training(args.out, exam, device, args.learning_rate)
     if training.state.exists():
         training.load()
     random.seed(args.seed + training.step)
     torch.manual_seed(args.seed + training.step)
     if not training.step:
-        images = [random_batch(pictures) for _ in range(40)]
+        images = [random_batch(pictures).to(device) for _ in range(40)]
         first_weights(training.student, training.heads, teachers, images, training.unit)
         print(training.examine(), flush=True)
-    lessons = Lessons(teachers, pictures, args.reuse)
-    with tqdm(total=args.steps, initial=training.step, desc="training", mininterval=5) as bar:
-        while training.step < args.steps:
+    lessons = Lessons(teachers, pictures, device, args.reuse)
+    bar = tqdm(total=args.steps, initial=training.step, desc="training", mininterval=5)
+    with bar, interruptible() as interrupted:
+        while training.step < args.steps and not interrupted.is_set():
             loss = training.learn(lessons.draw(), args.steps)
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
-            if training.step % 250 == 0 or training.step == args.steps:
+            if training.step % 250 == 0:
                 training.save()
                 bar.write(training.examine())
+    training.save()
+    print(training.examine())
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -429,6 +449,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--learning-rate", type=float, default=3e-3)
     add("--reuse", type=float, default=4.0, help="how often a batch is used")
     add("--hold-out", type=int, default=15, metavar="K", help="every K-th picture")
+    add("--device", help="cpu, cuda, …; by default a GPU if there is one")
     add("--threads", type=int, default=torch.get_num_threads())
     add("--seed", type=int, default=0)
     return parser.parse_args()
