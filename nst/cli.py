@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nst: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("nst: interrupted before the first picture", file=sys.stderr)
+        print("nst: interrupted; no picture was written", file=sys.stderr)
         return 130
 
 
