@@ -43,6 +43,9 @@ from nst.networks import ARCHITECTURES, VGG, Architecture, pick_device
 CONVOLUTIONS = [f"{b}_{i}" for b, n in enumerate((2, 2, 4, 4, 1), 1) for i in range(1, n + 1)]
 PIXELS_A_BATCH = 8 * 128 * 128
 CROPS = (128, 160, 192)
+# Where few channels have to stand for many, the student needs pushing; deeper layers follow easily.
+WEIGHTS = {n: 1.0 for n in CONVOLUTIONS} | {"1_2": 2.0, "2_1": 4.0, "2_2": 3.0, "3_1": 4.0}
+WEIGHTS |= {"3_2": 2.0, "4_2": 0.5, "4_3": 0.5, "4_4": 0.5, "5_1": 0.5}
 SHRINK = 2.5  # the most that a crop is shrunk
 Lesson = tuple[Tensor, dict[str, Tensor]]  # crops (B, 3, S, S), and the targets of each layer
 
@@ -384,7 +387,7 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate * rate(self.step, steps)
         losses = unexplained(self.student, self.heads, lesson, self.unit, stride=2)
-        loss = torch.stack(list(losses.values())).sum()
+        loss = torch.stack([WEIGHTS[n] * lost for n, lost in losses.items()]).sum()
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
