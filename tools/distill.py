@@ -44,7 +44,7 @@ CONVOLUTIONS = [f"{b}_{i}" for b, n in enumerate((2, 2, 4, 4, 1), 1) for i in ra
 PIXELS_A_BATCH = 8 * 128 * 128
 CROPS = (128, 160, 192)
 # Where few channels have to stand for many, the student needs pushing; deeper layers follow easily.
-WEIGHTS = {n: 1.0 for n in CONVOLUTIONS} | {"1_2": 2.0, "2_1": 4.0, "2_2": 3.0, "3_1": 4.0}
+WEIGHTS = dict.fromkeys(CONVOLUTIONS, 1.0) | {"1_2": 2.0, "2_1": 4.0, "2_2": 3.0, "3_1": 4.0}
 WEIGHTS |= {"3_2": 2.0, "4_2": 0.5, "4_3": 0.5, "4_4": 0.5, "5_1": 0.5}
 SHRINK = 2.5  # the most that a crop is shrunk
 Lesson = tuple[Tensor, dict[str, Tensor]]  # crops (B, 3, S, S), and the targets of each layer
