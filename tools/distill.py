@@ -354,8 +354,8 @@ class Training:
         self.student.to(device)
         self.heads.to(device)
         self.parameters = [*self.student.parameters(), *self.heads.parameters()]
-        # Adam in the eigenbasis of the gradients' covariance (Vyas et al. 2024): about three times
-        # Adam's progress a step here, at 1.2 times its cost.
+        # Adam in the eigenbasis of the gradients' covariance (Vyas et al. 2024). In the first 250
+        # steps R² at relu3_1 rose by 0.046, with Adam by 0.023; a step costs 1.2 times Adam's.
         self.optimizer = SOAP(self.parameters, lr=learning_rate, weight_decay=0.0)
         self.learning_rate = learning_rate
 
