@@ -44,8 +44,8 @@ CONVOLUTIONS = [f"{b}_{i}" for b, n in enumerate((2, 2, 4, 4, 1), 1) for i in ra
 PIXELS_A_BATCH = 8 * 128 * 128
 CROPS = (128, 160, 192)
 # Where few channels have to stand for many, the student needs pushing; deeper layers follow easily.
-WEIGHTS = dict.fromkeys(CONVOLUTIONS, 1.0) | {"1_2": 2.0, "2_1": 4.0, "2_2": 3.0, "3_1": 4.0}
-WEIGHTS |= {"3_2": 2.0, "4_2": 0.5, "4_3": 0.5, "4_4": 0.5, "5_1": 0.5}
+WEIGHTS = dict.fromkeys(CONVOLUTIONS, 1.0) | {"1_2": 3.0, "2_1": 8.0, "2_2": 3.0, "3_1": 8.0}
+WEIGHTS |= {"3_2": 5.0, "3_3": 3.0, "3_4": 2.0, "4_2": 0.3, "4_3": 0.3, "4_4": 0.3, "5_1": 0.3}
 SHRINK = 2.5  # the most that a crop is shrunk
 Lesson = tuple[Tensor, dict[str, Tensor]]  # crops (B, 3, S, S), and the targets of each layer
 
@@ -156,11 +156,11 @@ def random_crop(picture: Tensor, size: int) -> Tensor:
     return crop.flip(-1) if random.random() < 0.5 else crop
 
 
-def disturb(crops: Tensor) -> Tensor:
-    """Make half of the crops look like pictures in mid-optimisation: blends, noise, odd colours."""
+def disturb(crops: Tensor, share: float) -> Tensor:
+    """Make a share of the crops look as in mid-optimisation: blends, noise, odd colours."""
     out = crops.clone()
     for i in range(len(crops)):
-        if random.random() < 0.5:
+        if random.random() >= share:
             continue
         if random.random() < 0.4:
             blend = random.random()
@@ -175,11 +175,12 @@ def disturb(crops: Tensor) -> Tensor:
     return out.clamp(0, 1)
 
 
-def random_batch(pictures: list[Tensor]) -> Tensor:
-    """Crops of one random size, (B, 3, size, size)."""
+def random_batch(pictures: list[Tensor], disturbed: float = 0.5) -> Tensor:
+    """Crops of one random size, (B, 3, size, size), a share of them disturbed."""
     size = random.choice(CROPS)
     count = PIXELS_A_BATCH // size**2
-    return disturb(torch.stack([random_crop(random.choice(pictures), size) for _ in range(count)]))
+    crops = torch.stack([random_crop(random.choice(pictures), size) for _ in range(count)])
+    return disturb(crops, disturbed)
 
 
 class Lessons:
@@ -195,9 +196,11 @@ class Lessons:
         pictures: list[Tensor],
         device: torch.device,
         reuse: float,
+        disturbed: float,
         capacity: int = 80,
     ):
         self.teachers, self.pictures, self.device = teachers, pictures, device
+        self.disturbed = disturbed
         self.reuse, self.capacity = reuse, capacity
         self.stored: list[Lesson] = []
 
@@ -205,7 +208,7 @@ class Lessons:
         """Crops (B, 3, S, S) and their targets by layer."""
         if len(self.stored) >= 8 and random.random() > 1 / self.reuse:
             return random.choice(self.stored)
-        image = random_batch(self.pictures).to(self.device)
+        image = random_batch(self.pictures, self.disturbed).to(self.device)
         targets = {n: t.half() for n, t in teach(self.teachers, image)[1].items()}
         self.stored = [*self.stored[-self.capacity + 1 :], (image, targets)]
         return self.stored[-1]
@@ -425,7 +428,7 @@ def main() -> None:
         images = [random_batch(pictures).to(device) for _ in range(40)]
         first_weights(training.student, training.heads, teachers, images, training.unit)
         print(training.examine(), flush=True)
-    lessons = Lessons(teachers, pictures, device, args.reuse)
+    lessons = Lessons(teachers, pictures, device, args.reuse, args.disturbed)
     bar = tqdm(total=args.steps, initial=training.step, desc="training", mininterval=5)
     with bar, interruptible() as interrupted:
         while training.step < args.steps and not interrupted.is_set():
@@ -451,6 +454,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--steps", type=int, default=5500)
     add("--learning-rate", type=float, default=3e-3)
     add("--reuse", type=float, default=4.0, help="how often a batch is used")
+    add("--disturbed", type=float, default=0.5, metavar="SHARE", help="of the crops")
     add("--hold-out", type=int, default=15, metavar="K", help="every K-th picture")
     add("--device", help="cpu, cuda, …; by default a GPU if there is one")
     add("--threads", type=int, default=torch.get_num_threads())
