@@ -17,10 +17,12 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.interpolate import make_interp_spline
 
-Array = NDArray[np.floating[Any]]
+# Floats of any size; NumPy's releases disagree on what their sums and products are.
+Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 Picture = NDArray[np.uint8]
-Points = NDArray[np.floating[Any]]
+Points = NDArray[Any]
+Shape = tuple[int, ...]  # rows, columns
 Flow = Callable[[Points], Points]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -35,7 +37,7 @@ def canvas_shape(size: int, aspect: float) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=4)
-def coordinates(shape: tuple[int, int]) -> tuple[Array, Array]:
+def coordinates(shape: Shape) -> tuple[Array, Array]:
     """Each pixel's x and y, in units of the picture's width; shared, so not to be written to."""
     height, width = shape
     y, x = (np.mgrid[:height, :width].astype(np.float32) + 0.5) / width
@@ -70,7 +72,7 @@ def smoothstep(values: Array, low: float, high: float) -> Array:
 
 
 def noise(
-    shape: tuple[int, int],
+    shape: Shape,
     cells: float | tuple[float, float],
     rng: np.random.Generator,
     octaves: int = 1,
@@ -112,9 +114,9 @@ def curve(points: list[tuple[float, float]], count: int = 200, closed: bool = Fa
     return spline(np.linspace(0, at[-1], count))
 
 
-def polygon_mask(shape: tuple[int, int], outline: Points) -> Mask:
+def polygon_mask(shape: Shape, outline: Points) -> Mask:
     """The pixels inside an outline given in units of the width."""
-    image = Image.new("1", shape[::-1])
+    image = Image.new("1", (shape[1], shape[0]))
     ImageDraw.Draw(image).polygon([tuple(p) for p in outline * shape[1]], fill=1)
     return np.array(image, bool)
 
@@ -196,7 +198,7 @@ class Brush:
 class Canvas:
     """Wet paint: a colour and a thickness at every pixel."""
 
-    def __init__(self, shape: tuple[int, int], ground: Array, rng: np.random.Generator) -> None:
+    def __init__(self, shape: Shape, ground: Array, rng: np.random.Generator) -> None:
         self.colour = np.empty((*shape, 3), np.float32)
         self.colour[:] = ground
         self.height = np.zeros(shape, np.float32)
@@ -280,7 +282,7 @@ def vary(colours: Array, rng: np.random.Generator, value: float, hue: float) -> 
     return np.clip(colours * shade + shift, 0, 1).astype(np.float32)
 
 
-def paper_grain(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def paper_grain(shape: Shape, rng: np.random.Generator) -> Array:
     """Mottled pulp and crossing fibres, mean 0 and deviation about 1."""
     pulp = noise(shape, 60, rng, octaves=3)
     fibres = noise(shape, (30, 400), rng) + noise(shape, (400, 30), rng)

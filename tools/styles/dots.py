@@ -8,6 +8,7 @@ from styles.common import (
     Canvas,
     Picture,
     Points,
+    Shape,
     canvas_shape,
     coordinates,
     curve,
@@ -64,7 +65,7 @@ def divide(target: Array, purity: float, rng: np.random.Generator) -> Array:
     return mix(bold.astype(np.float32), pigment, purity)
 
 
-def landscape(shape: tuple[int, int], rng: np.random.Generator) -> tuple[Array, Array]:
+def landscape(shape: Shape, rng: np.random.Generator) -> tuple[Array, Array]:
     """The scene as plain colours, and the direction the dabs take in it."""
     scene, angle = sky(shape, rng), 0.25 * noise(shape, 5, rng)
     add_far_shore(scene, rng)
@@ -76,7 +77,7 @@ def landscape(shape: tuple[int, int], rng: np.random.Generator) -> tuple[Array, 
     return scene, angle
 
 
-def sky(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def sky(shape: Shape, rng: np.random.Generator) -> Array:
     """Violet-blue overhead to peach at the horizon, with lit clouds and a low sun."""
     x, y = coordinates(shape)
     colours = ramp(y / HORIZON, palette("4d78c9", "7fb0e2", "bfd7e0", "fbe0a8", "fcc98a"))

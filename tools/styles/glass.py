@@ -11,6 +11,7 @@ from styles.common import (
     Mask,
     Picture,
     Points,
+    Shape,
     canvas_shape,
     coordinates,
     curve,
@@ -219,7 +220,7 @@ def glaze(panes: np.ndarray, colours: Array, rng: np.random.Generator) -> Array:
     return image + bubbles(shape, rng)[..., None]
 
 
-def streaks(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def streaks(shape: Shape, rng: np.random.Generator) -> Array:
     """Reams in the glass: noise drawn out in a random direction, then bent a little."""
     x, y = coordinates(shape)
     turn = rng.uniform(0, np.pi)
@@ -230,7 +231,7 @@ def streaks(shape: tuple[int, int], rng: np.random.Generator) -> Array:
     return ndimage.map_coordinates(tall, [rows, (across + 1) * 1100], order=1, mode="wrap")
 
 
-def bubbles(shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def bubbles(shape: Shape, rng: np.random.Generator) -> Array:
     """Seeds of air: tiny rings, bright on one side and dark on the other."""
     height, width = shape
     light = np.zeros(shape, np.float32)

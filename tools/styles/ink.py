@@ -235,7 +235,7 @@ def draw_town(plate: Plate) -> None:
         if rng.random() < 0.5:
             bush(plate, px + 0.025, py + 0.018, rng.uniform(0.010, 0.017), 0.55)
     tower(plate, 0.640, 0.475, 0.026, 0.105, pointed=True)
-    for px in np.arange(0.45, 1.02, 0.022):
+    for px in np.arange(0.45, 1.02, 0.022).tolist():
         bush(plate, px, 0.588 + rng.uniform(-0.006, 0.008), rng.uniform(0.012, 0.02), 0.68)
 
 

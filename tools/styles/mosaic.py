@@ -12,6 +12,7 @@ from styles.common import (
     Mask,
     Picture,
     Points,
+    Shape,
     canvas_shape,
     coordinates,
     curve,
@@ -108,7 +109,7 @@ def cartoon(rng: np.random.Generator) -> Drawing:
     return drawing
 
 
-def disc(shape: tuple[int, int], x: float, y: float, radius: float) -> Mask:
+def disc(shape: Shape, x: float, y: float, radius: float) -> Mask:
     """A disc about a place."""
     turn = np.linspace(0, 2 * np.pi, 60)
     circle = np.stack([x + radius * np.cos(turn), y + radius * np.sin(turn)], -1)
@@ -304,7 +305,7 @@ def thin(seeds: Points, tile: Array) -> Points:
     return seeds[kept]
 
 
-def lay(stones: Stones, shape: tuple[int, int], rng: np.random.Generator) -> Array:
+def lay(stones: Stones, shape: Shape, rng: np.random.Generator) -> Array:
     """Cut each stone to the gap its neighbours leave it, grout, and light the surface."""
     x, y = coordinates(shape)
     places = np.stack([x.ravel(), y.ravel()], -1)

@@ -9,6 +9,7 @@ from styles.common import (
     Flow,
     Picture,
     Points,
+    Shape,
     canvas_shape,
     coordinates,
     finish,
@@ -82,7 +83,7 @@ def sky_flow() -> Flow:
     return flow
 
 
-def sky_colours(shape: tuple[int, int], flow: Flow, rng: np.random.Generator) -> Array:
+def sky_colours(shape: Shape, flow: Flow, rng: np.random.Generator) -> Array:
     """The sky's underpainting: bands that run with the wind, paler towards the hills."""
     x, y = coordinates(shape)
     bands = smear(noise(shape, 34, rng), flow, 0.09) * 2.4
