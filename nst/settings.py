@@ -54,13 +54,13 @@ class Settings:
     style_layers: dict[str, float] = field(default_factory=lambda: share(STYLE_LAYERS))
     normalisation: str = "relative"
     content_weight: float = 1.0
-    style_weight: float = 2000.0
+    style_weight: float = 1000.0
     tv_weight: float = 0.3
     tv_norm: str = "l2"
     style_blend: tuple[float, ...] = ()
     style_scale: float = 1.0
     sizes: tuple[int, ...] = (256, 512)
-    num_steps: tuple[int, ...] = (250, 150)
+    num_steps: tuple[int, ...] = (200, 100)
     init: str = "content"
     seed: int = 0
     optimizer: str = "lbfgs"

@@ -1059,10 +1059,10 @@ def test_a_read_only_file_is_not_replaced(tmp_path, picture, monkeypatch):
     assert path.read_bytes() == b"kept"
 
 
-@pytest.mark.parametrize("function", ["fsync", "replace"])
+@pytest.mark.parametrize(("owner", "function"), [(os, "fsync"), (Path, "replace")])
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 @pytest.mark.parametrize("existing", [True, False])
-def test_a_failure_while_saving(function, fault, existing, tmp_path, picture, monkeypatch):
+def test_a_failure_while_saving(owner, function, fault, existing, tmp_path, picture, monkeypatch):
     path = tmp_path / "a.png"
     if existing:
         path.write_bytes(b"kept")
@@ -1070,7 +1070,7 @@ def test_a_failure_while_saving(function, fault, existing, tmp_path, picture, mo
     def fail(*_):
         raise fault
 
-    monkeypatch.setattr(os, function, fail)
+    monkeypatch.setattr(owner, function, fail)
     expected = ImageError if isinstance(fault, OSError) else KeyboardInterrupt
     with pytest.raises(expected):
         save_image(picture, path)
