@@ -20,7 +20,7 @@ test-styles: .venv/installed
 lab: .venv/installed
 	$(BIN)/jupyter lab notebooks
 
-# The sheet in the README: every style on two photographs; about ten minutes.
+# The sheet in the README: every style on two photographs; a few minutes.
 sheet: .venv/installed
 	$(BIN)/python tools/sheet.py docs/styles.jpg
 
