@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -26,7 +27,7 @@ def write_atomically(
     path = Path(path).expanduser()
     # In the same folder, since a file can be renamed in one step only within a file system.
     temporary = path.parent / f".{uuid4().hex}.tmp"
-    try:
+    with refusing(path, error):
         check_place(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -39,10 +40,17 @@ def write_atomically(
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+    return path
+
+
+@contextmanager
+def refusing(path: Path, error: type[NstError]) -> Iterator[None]:
+    """Turn an OSError into an `error` that says why `path` cannot be written."""
+    try:
+        yield
     except OSError as problem:
         reason = problem.strerror or problem
         raise error(f"'{path}' cannot be written ({reason}); choose another place") from problem
-    return path
 
 
 def write_json(path: str | Path, value: Any) -> Path:

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nst.errors import ImageError, SettingsError
-from nst.files import check_place, write_atomically, write_json
+from nst.files import check_place, refusing, write_atomically, write_json
 
 Source = str | Path | Image.Image | np.ndarray
 
@@ -206,13 +206,8 @@ def check_output(path: str | Path) -> None:
     if path.suffix.lower() not in SAVE_OPTIONS:
         known = ", ".join(SAVE_OPTIONS)
         raise ImageError(f"'{path}' has no extension of a format to save in; use one of {known}")
-    try:
+    with refusing(path, ImageError):
         check_place(path)
-    except OSError as problem:
-        reason = problem.strerror or problem
-        raise ImageError(
-            f"'{path}' cannot be written ({reason}); choose another place"
-        ) from problem
 
 
 def resize(image: Tensor, shape: Sequence[int]) -> Tensor:
