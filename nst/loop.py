@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nst.objective import Objective
+from nst.objective import total
 from nst.optimizers import make_optimizer
 from nst.settings import Settings
 
@@ -23,8 +23,11 @@ STALLED = 1e-7, 20  # the loss moved by less than this share of itself in so man
 DIVERGED = 1e4  # the loss grew to so many times its start
 
 
+Evaluate = Callable[[Tensor], tuple[dict[str, Tensor], Tensor]]  # see Objective.loss_and_gradient
+
+
 def minimise(
-    objective: Objective, state: State, settings: Settings, num_steps: int, watcher: Watcher
+    evaluate: Evaluate, state: State, settings: Settings, num_steps: int, watcher: Watcher
 ) -> str:
     """The loop: move `state.image` downhill for `num_steps` steps; returns why it ended.
 
@@ -36,18 +39,14 @@ def minimise(
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)
     while True:
-        terms = objective(image)
-        loss = torch.stack(list(terms.values())).sum()
-        (image.grad,) = torch.autograd.grad(loss, image)
+        terms, image.grad = evaluate(image)
 
-        *values, total = torch.stack([*terms.values(), loss]).tolist()
-        trouble = state.note(total)
-        stop = watcher(state, total, dict(zip(terms, values, strict=True)))
-        state.optimizer = optimizer.state_dict()
-        if stop or trouble:
-            return str(stop or trouble)
-        if state.number >= num_steps:
-            return "finished"
+        *values, loss = torch.stack([*terms.values(), total(terms)]).tolist()
+        trouble = state.note(loss)
+        stop = watcher(state, loss, dict(zip(terms, values, strict=True)))
+        if stop or trouble or state.number >= num_steps:
+            state.optimizer = optimizer.state_dict()
+            return str(stop or trouble or "finished")
 
         for group in optimizer.param_groups:
             group["lr"] = settings.step_length(state.number)

@@ -80,6 +80,18 @@ class Objective:
             terms["tv"] = self.tv_weight * total_variation_loss(image, self.tv_norm)
         return terms
 
+    def loss_and_gradient(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Every term, detached, and the gradient of their sum with respect to the image."""
+        image = image.detach().requires_grad_()
+        terms = self(image)
+        (gradient,) = torch.autograd.grad(total(terms), image)
+        return {name: term.detach() for name, term in terms.items()}, gradient
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """The loss: the sum of all terms, a scalar."""
+    return torch.stack(list(terms.values())).sum()
+
 
 @torch.no_grad()
 def content_targets(

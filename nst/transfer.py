@@ -250,7 +250,8 @@ class Job:
                     state = State(resize(state.picture(), content.shape[-2:]), index)
                 try:
                     objective = Objective(self.network, content, styles, self.settings)
-                    reason = minimise(objective, state, self.settings, num_steps, watcher)
+                    evaluate = objective.loss_and_gradient
+                    reason = minimise(evaluate, state, self.settings, num_steps, watcher)
                 except torch.cuda.OutOfMemoryError:
                     reason = "out of memory"
                 if reason not in ("finished", "stalled"):

@@ -240,8 +240,9 @@ def first_weights(
     teachers: list[Teacher],
     images: list[Tensor],
     unit: dict[str, Tensor],
+    trained: bool = False,
 ) -> None:
-    """Set the student and its heads, layer by layer, by ridge regression."""
+    """Set the student, unless it is trained, and its heads, layer by layer, by ridge regression."""
     positions, wanted, targets = [], [], []
     for image in tqdm(images, "asking the teachers", leave=False):
         pre, target = teach(teachers, image)
@@ -255,20 +256,21 @@ def first_weights(
         if name.endswith("_1") and name != "1_1":
             inputs = [F.max_pool2d(x, 2) for x in inputs]
         layer = convolution(student, name)
-        answers = torch.cat([answer[name] for answer in wanted])
-        answers = answers[:, telling_channels(F.relu(answers), layer.out_channels)]
-        # Unpadded patches, so that their rows are those of `rows`.
-        patches = torch.cat(
-            [
-                F.unfold(x, 3).transpose(1, 2).flatten(0, 1)[at[name]]
-                for x, at in zip(inputs, positions, strict=True)
-            ]
-        )
-        # One gain a layer: activations of size 1 suit an optimiser that does not know the scale.
-        size = F.relu(answers).square().mean().sqrt()
-        weight, bias = regress(patches, answers / size, 1e-4)
-        layer.weight.copy_(weight.view_as(layer.weight))
-        layer.bias.copy_(bias)  # type: ignore[union-attr]
+        if not trained:
+            answers = torch.cat([answer[name] for answer in wanted])
+            answers = answers[:, telling_channels(F.relu(answers), layer.out_channels)]
+            # Unpadded patches, so that their rows are those of `rows`.
+            patches = torch.cat(
+                [
+                    F.unfold(x, 3).transpose(1, 2).flatten(0, 1)[at[name]]
+                    for x, at in zip(inputs, positions, strict=True)
+                ]
+            )
+            # One gain a layer: activations of size 1 suit an optimiser that knows no scales.
+            size = F.relu(answers).square().mean().sqrt()
+            weight, bias = regress(patches, answers / size, 1e-4)
+            layer.weight.copy_(weight.view_as(layer.weight))
+            layer.bias.copy_(bias)  # type: ignore[union-attr]
         inputs = [F.relu(layer(x)) for x in inputs]
         features = torch.cat([rows(x)[at[name]] for x, at in zip(inputs, positions, strict=True)])
         weight, bias = regress(features, torch.cat([target[name] for target in targets]))
@@ -426,7 +428,10 @@ def main() -> None:
     torch.manual_seed(args.seed + training.step)
     if not training.step:
         images = [random_batch(pictures).to(device) for _ in range(40)]
-        first_weights(training.student, training.heads, teachers, images, training.unit)
+        if args.start:
+            fit_weights(training.student.layers, read_weights(args.start), str(args.start))
+        trained = args.start is not None
+        first_weights(training.student, training.heads, teachers, images, training.unit, trained)
         print(training.examine(), flush=True)
     lessons = Lessons(teachers, pictures, device, args.reuse, args.disturbed)
     bar = tqdm(total=args.steps, initial=training.step, desc="training", mininterval=5)
@@ -451,6 +456,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--teacher", nargs="+", type=Path, required=True, metavar="FILE")
     add("--photos", type=Path, required=True, help="folder of JPEG or PNG pictures")
     add("--out", type=Path, default=Path("outputs/vgg19_quarter.safetensors"))
+    add("--start", type=Path, metavar="FILE", help="a trained network, to be trained further")
     add("--steps", type=int, default=5500)
     add("--learning-rate", type=float, default=3e-3)
     add("--reuse", type=float, default=4.0, help="how often a batch is used")
