@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from nst.errors import SettingsError
 
-LEARNING_RATES = {"lbfgs": 1.0, "adam": 0.02}
+LEARNING_RATES = {"lbfgs": 1.0, "lbfgs-plain": 1.0, "adam": 0.02}
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
@@ -37,7 +37,7 @@ class Settings:
         num_steps: optimisation steps at each size; the last number holds for all further sizes.
         init: the start: "content", "style", "noise", or the path or name of a picture.
         seed: of the noise.
-        optimizer: "lbfgs" or "adam".
+        optimizer: "lbfgs", "lbfgs-plain" or "adam"; see `nst.optimizers`.
         learning_rate: for Adam about how far a pixel in [0, 1] moves a step; for L-BFGS a factor
             of the steps that it finds by itself. None: 0.02 for Adam, 1 for L-BFGS.
         learning_rate_decay: factor and interval: (0.8, 50) multiplies it by 0.8 every 50 steps.
@@ -123,6 +123,7 @@ PRESETS = {
             sizes=(512,),
             num_steps=(500,),
             init="noise",
+            optimizer="lbfgs-plain",
             history=100,
         ),
         "the paper's losses, from noise; it leaves the steps open, and rescales VGG-19's weights",
@@ -135,6 +136,7 @@ PRESETS = {
             tv_weight=0.0,
             sizes=(512, 800),
             num_steps=(500, 200),
+            optimizer="lbfgs-plain",
             history=100,
         ),
         "the authors' own notebook, but for its caffe weights: 512, then 800 pixels",
@@ -150,6 +152,7 @@ PRESETS = {
             sizes=(512,),
             num_steps=(1000,),
             init="noise",
+            optimizer="lbfgs-plain",
             history=100,
         ),
         "its defaults, but for its caffe weights and its start from fainter noise",
@@ -163,6 +166,7 @@ PRESETS = {
             tv_weight=0.0,
             sizes=(512,),
             num_steps=(300,),
+            optimizer="lbfgs-plain",
             history=100,
         ),
         'its "conv_4" is conv2_2; it also clamps the picture inside the closure, we do not',
@@ -187,7 +191,7 @@ PRESETS = {
 CHOICES = {
     "normalisation": ("relative", "paper", "mse"),
     "tv_norm": ("l2", "l1", "l1-sum"),
-    "optimizer": ("lbfgs", "adam"),
+    "optimizer": tuple(LEARNING_RATES),
 }
 
 

@@ -52,7 +52,7 @@ def test_none_changes_nothing():
         ({"stlye_weight": 1}, "did you mean style_weight"),
         ({"preset": "gatys"}, "no preset 'gatys'"),
         ({"normalisation": "max"}, "relative, paper, mse"),
-        ({"optimizer": "sgd"}, "lbfgs, adam"),
+        ({"optimizer": "sgd"}, "lbfgs, lbfgs-plain, adam"),
         ({"content_weight": -1.0}, "weights are"),
         ({"style_layers": {"relu1_1": float("nan")}}, "weights are"),
         ({"style_layers": []}, "at least one layer"),

@@ -21,7 +21,7 @@ def totals(result):
     return [record["total"] for record in result.history]
 
 
-@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "lbfgs-plain", "adam"])
 def test_the_loss_falls_and_the_picture_is_the_best_one(picture, other, optimizer):
     result = style_transfer(picture, other, optimizer=optimizer, **SMALL | {"num_steps": 15})
     assert result.reason == "finished"
@@ -244,6 +244,7 @@ def test_the_running_average_is_the_weighted_mean_of_the_pictures(picture, other
     [
         {"optimizer": "lbfgs"},
         {"optimizer": "lbfgs", "history": 3},
+        {"optimizer": "lbfgs-plain", "history": 3},
         {"optimizer": "adam", "learning_rate": 0.02, "learning_rate_decay": (0.5, 2)},
         {"optimizer": "adam", "learning_rate": 0.02, "average": 0.9},
     ],
