@@ -100,6 +100,13 @@ class Objective:
         return {name: term.detach() for name, term in terms.items()}, gradient
 
 
+def layers_of(settings: Settings) -> list[str]:
+    """The layers that have a weight."""
+    content = settings.content_layers if settings.content_weight else {}
+    style = settings.style_layers if settings.style_weight else {}
+    return [layer for layer, weight in (content | style).items() if weight]
+
+
 def total(terms: dict[str, Tensor]) -> Tensor:
     """The loss: the sum of all terms, a scalar."""
     return torch.stack(list(terms.values())).sum()

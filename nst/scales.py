@@ -8,6 +8,7 @@ those of the whole picture.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise, product
 from types import EllipsisType
 from typing import NamedTuple
@@ -97,17 +98,22 @@ class View(NamedTuple):
         ]
 
 
+def only_vgg(network: Network) -> VGG:
+    """The network; SettingsError if it is no VGG, since what others' layers see is not known."""
+    if not isinstance(network, VGG):
+        raise SettingsError(
+            "only VGGs can see a picture in tiles; leave memory_limit out, or take a smaller size"
+        )
+    return network
+
+
 def view(network: Network, layers: Sequence[str]) -> View:
     """What `layers` see.
 
     Raises:
         SettingsError: that is not known of this network, or it has no such layer.
     """
-    if not isinstance(network, VGG):
-        raise SettingsError(
-            "only VGGs can see a picture in tiles; leave memory_limit out, or take a smaller size"
-        )
-    network.check_layers(layers)
+    only_vgg(network).check_layers(layers)
     rows = [row for row in layer_table(network) if row.name in layers]
     deepest = max(row.stride for row in rows)
     # An activation sees stride × stride pixels of its own, and equally far to all sides of them.
@@ -211,18 +217,69 @@ class TiledObjective(Objective):
             own, part = tile.own(strides[layer]), tile.part(strides[layer])
             if layer in self.content:
                 target, factor = self.content[layer]
-                difference = feature.detach()[own] - target[part]
-                terms[f"content {layer}"] = factor * difference.square().sum()
-                join(feature, own, lambda _, slope=2 * factor * difference: slope)
-            if layer in slopes:
-                join(
-                    feature,
-                    own,
-                    lambda values, m=slopes[layer]: (m @ values.flatten(2)).view_as(values),
-                )
+                squares = (feature.detach()[own] - target[part]).square()
+                terms[f"content {layer}"] = factor * squares.sum()
+            join(feature, own, partial(self.slope, layer, part, slopes.get(layer)))
         deepest = features[max(features, key=self.network.layer_names.index)]
         (gradient,) = torch.autograd.grad(deepest, pixels, torch.zeros_like(deepest))
         return terms, gradient
+
+    def slope(self, layer: str, part: Index, matrix: Tensor | None, own: Tensor) -> Tensor:
+        """The derivative dL/dF at own positions, from equations 2 and 6 of Gatys et al. (2016)."""
+        slope = torch.zeros_like(own)
+        if layer in self.content:
+            target, factor = self.content[layer]
+            slope += 2 * factor * (own - target[part])
+        if matrix is not None:
+            slope += (matrix @ own.flatten(2)).view_as(own)
+        return slope
+
+
+class FallBack:
+    """A loss and gradient for `minimise` that goes on in ever smaller tiles when a GPU is full.
+
+    An evaluation that ran out of memory is repeated, so that the run loses nothing.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int | None], Objective],
+        network: Network,
+        layers: Sequence[str],
+        tile: int | None,
+        say: Callable[[str], object],
+    ):
+        """`make` gives the objective for a tile's size, None for the whole picture at once; `tile`
+        is the first to try, `layers` those that the objective reads, and `say` is told of a change.
+        """
+        self.make, self.network, self.layers, self.tile, self.say = make, network, layers, tile, say
+        self.objective: Objective | None = None
+
+    def __call__(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Every term, detached, and the gradient of their sum with respect to the image.
+
+        Raises:
+            torch.cuda.OutOfMemoryError: no smaller tile makes sense.
+        """
+        while True:
+            try:
+                self.objective = self.objective or self.make(self.tile)
+                return self.objective.loss_and_gradient(image)
+            except torch.cuda.OutOfMemoryError:
+                smaller = (self.tile or max(image.shape[-2:])) // 2
+                if not isinstance(self.network, VGG) or smaller < smallest_tile(
+                    view(self.network, self.layers)
+                ):
+                    raise
+            # Only here, where the error and with it the frames of the evaluation are gone.
+            self.objective, self.tile = None, smaller
+            torch.cuda.empty_cache()
+            self.say(f"out of memory: the run goes on in tiles of {smaller} pixels")
+
+
+def smallest_tile(here: View) -> int:
+    """The least that a tile may own, in pixels: less would be mostly margin."""
+    return max(here.margin, SMALLEST)
 
 
 def join(feature: Tensor, own: Index, slope: Callable[[Tensor], Tensor]) -> None:
