@@ -73,7 +73,8 @@ def plan(
     weights = NUMBER * sum(parameter.numel() for parameter in network.parameters())
     others = 3 * NUMBER * (pixels + sum(styles) + stored)
     targets = pixels * feature_bytes(network, settings.content_weight, settings.content_layers)
-    held = PROCESS + weights + others + targets + COPIES * picture
+    copies = COPIES + 2 * bool(settings.average)
+    held = PROCESS + weights + others + targets + copies * picture
     turns, rest = max(TURNS * picture, targets), limit - held
 
     # At once, the style layers' gradients have to wait for their turn.

@@ -175,7 +175,7 @@ class TiledObjective(Objective):
     def loss_and_gradient(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Every term, detached, and the gradient of their sum with respect to the image."""
         image = image.detach()
-        style, slopes = self.style_terms(image)
+        style, slopes = self.style_terms(image) if self.style else ({}, {})
         content = {
             f"content {layer}": torch.zeros_like(f) for layer, (_, f) in self.content.items()
         }
@@ -194,13 +194,13 @@ class TiledObjective(Objective):
         return terms, gradient
 
     def style_terms(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The style terms, and for each layer the matrix that makes dL/dF of the activations F.
+        """The style terms, and for each layer the matrix that turns its activations F into dL/dF.
 
         Gatys et al. (2016), equation 6.
         """
         terms, slopes = {}, {}
         strides = view(self.network, self.layers).strides
-        for layer, gram in self.grams(image, list(self.style)).items() if self.style else ():
+        for layer, gram in self.grams(image, list(self.style)).items():
             target, factor = self.style[layer]
             terms[f"style {layer}"] = factor * (gram - target).square().sum()
             count = gram.shape[-1] * positions(image, strides[layer])
@@ -210,7 +210,10 @@ class TiledObjective(Objective):
     def tile_gradient(
         self, pixels: Tensor, tile: Tile, strides: dict[str, int], slopes: dict[str, Tensor]
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """The content terms' share of one tile's own positions, and the gradient of all terms'."""
+        """What a tile's own positions add to the content terms, and to the gradient of all terms.
+
+        The gradient is that of the pixels that the tile sees, its margin among them.
+        """
         pixels, terms = pixels.detach().requires_grad_(), {}
         features = extract_features(self.network, pixels, self.layers)
         for layer, feature in features.items():
