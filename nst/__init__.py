@@ -1,7 +1,7 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, optimizers, loop, transfer. Each imports only those before it.
+objective, scales, memory, optimizers, loop, transfer. Each imports only those before it.
 """
 
 from nst.errors import ImageError, NstError, SettingsError, WeightsError

@@ -96,6 +96,7 @@ def transfer_parser() -> argparse.ArgumentParser:
     add("--learning-rate", type=float, metavar="RATE")
     add("--average", type=float, metavar="DECAY", help="running average of the pictures, as 0.99")
     add("--device", help="cpu, cuda, mps; by default a GPU if there is one")
+    add("--memory-limit", metavar="BYTES", help="such as 8GB: larger pictures by tiles")
     add(
         "--save-every",
         type=int,

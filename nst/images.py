@@ -222,9 +222,14 @@ def resize(image: Tensor, shape: Sequence[int]) -> Tensor:
 
 def fit(image: Tensor, size: int) -> Tensor:
     """An image (1, 3, H, W) with its long side brought to `size`; a smaller one stays as it is."""
-    height, width = image.shape[-2:]
+    return resize(image, fitted(image.shape[-2:], size))
+
+
+def fitted(shape: Sequence[int], size: int) -> tuple[int, int]:
+    """Height and width with the long side brought to `size`; a smaller one stays as it is."""
+    height, width = shape
     scale = min(1.0, size / max(height, width))
-    return resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def sample_names() -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ Equation 4 has Σ(G-A)²/(4·C²·M²) with undivided Gram matrices: the same, a
 picture is as large as the generated one; here it need not be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ from nst.features import extract_features
 from nst.losses import gram_matrix, total_variation_loss
 from nst.networks import Network
 from nst.settings import Settings
+
+See = Callable[[Tensor, Sequence[str]], dict[str, Tensor]]  # a picture and layers → by layer
 
 
 class Objective:
@@ -54,7 +56,7 @@ class Objective:
             layers = {n: settings.content_weight * w for n, w in settings.content_layers.items()}
             if content_image is None:
                 raise SettingsError("the content loss needs a content picture, or a weight of 0")
-            self.content = content_targets(network, content_image, layers, settings.normalisation)
+            self.content = content_targets(self.see, content_image, layers, settings.normalisation)
         if settings.style_weight:
             layers = {n: settings.style_weight * w for n, w in settings.style_layers.items()}
             blend = settings.style_blend or (1.0,) * len(style_images)
@@ -62,14 +64,24 @@ class Objective:
                 raise SettingsError(
                     f"there are {len(style_images)} style pictures and {len(blend)} shares of them"
                 )
-            self.style = style_targets(network, style_images, blend, layers, settings.normalisation)
+            self.style = style_targets(
+                self.grams, style_images, blend, layers, settings.normalisation
+            )
         self.layers = list(dict.fromkeys([*self.content, *self.style]))
         if not self.layers:
             raise SettingsError("there is nothing to minimise: content and style have no weight")
 
+    def see(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Each layer's activations."""
+        return extract_features(self.network, image, layers)
+
+    def grams(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Each layer's Gram matrix."""
+        return {layer: gram_matrix(feature) for layer, feature in self.see(image, layers).items()}
+
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Every term as a scalar, named "content relu4_2", "style relu1_1", …, "tv"."""
-        features = extract_features(self.network, image, self.layers)
+        features = self.see(image, self.layers)
         terms = {}
         for layer, (target, factor) in self.content.items():
             terms[f"content {layer}"] = factor * (features[layer] - target).square().sum()
@@ -88,6 +100,13 @@ class Objective:
         return {name: term.detach() for name, term in terms.items()}, gradient
 
 
+def layers_of(settings: Settings) -> list[str]:
+    """The layers that have a weight."""
+    content = settings.content_layers if settings.content_weight else {}
+    style = settings.style_layers if settings.style_weight else {}
+    return [layer for layer, weight in (content | style).items() if weight]
+
+
 def total(terms: dict[str, Tensor]) -> Tensor:
     """The loss: the sum of all terms, a scalar."""
     return torch.stack(list(terms.values())).sum()
@@ -95,20 +114,19 @@ def total(terms: dict[str, Tensor]) -> Tensor:
 
 @torch.no_grad()
 def content_targets(
-    network: Network, image: Tensor, weights: dict[str, float], normalisation: str
+    see: See, image: Tensor, weights: dict[str, float], normalisation: str
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Each layer's activations, and the factor of their squared differences."""
-    features = extract_features(network, image, list(weights))
     return {
         layer: (target, weights[layer] * content_factor(target, normalisation))
-        for layer, target in features.items()
+        for layer, target in see(image, list(weights)).items()
         if weights[layer]
     }
 
 
 @torch.no_grad()
 def style_targets(
-    network: Network,
+    grams: See,
     images: Sequence[Tensor],
     blend: Sequence[float],
     weights: dict[str, float],
@@ -119,9 +137,8 @@ def style_targets(
     targets = dict.fromkeys(layers, torch.zeros(()))
     for image, part in zip(images, blend, strict=True):
         # One picture at a time: their activations need not fit into memory together.
-        for layer, feature in extract_features(network, image, layers).items():
-            gram = gram_matrix(feature) * (part / sum(blend))
-            targets[layer] = gram + targets[layer].to(gram.device)
+        for layer, gram in grams(image, layers).items():
+            targets[layer] = gram * (part / sum(blend)) + targets[layer].to(gram.device)
     return {
         layer: (target, weights[layer] * style_factor(target, normalisation))
         for layer, target in targets.items()

@@ -1,27 +1,34 @@
 """Style transfer and the paper's two halves of it, through the one loop of `nst.loop`."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from nst.errors import ImageError, SettingsError
 from nst.files import write_atomically, write_json
 from nst.images import (
     Source,
     fit,
+    fitted,
     load_image,
     postprocess_image,
     resize,
     save_image,
 )
 from nst.loop import Callback, State, Watcher, interruptible, minimise, progress_bar
+from nst.memory import Plan, parse_bytes, plan
 from nst.networks import Network, load_network, pick_device
-from nst.objective import Objective
+from nst.objective import Objective, layers_of
+from nst.scales import FallBack, TiledObjective
 from nst.settings import Settings, make_settings
 
 Picture = Source | Tensor
@@ -76,6 +83,7 @@ def style_transfer(
     preset: str = "default",
     init: Picture | None = None,
     device: torch.device | str | None = None,
+    memory_limit: int | str | None = None,
     callback: Callback | None = None,
     progress: bool | None = None,
     **changes: Any,
@@ -93,6 +101,10 @@ def style_transfer(
         init: "content", "style", "noise", or a picture to start from.
         device: "cpu", "cuda", "mps", …; by default where the network is, or else a GPU if there is
             one. A network that is given is moved there.
+        memory_limit: bytes, or text such as "8GB", that the process may take; the picture is then
+            evaluated in tiles where it has to be, which changes nothing but the time, and L-BFGS's
+            history shortened, which is said. For VGGs. Without a limit, a GPU that runs out of
+            memory goes on in tiles.
         callback: is given a `Step` after each step; if it returns True, the run stops.
         progress: show a bar; by default in terminals and notebooks.
         changes: any other field of `Settings`: weights, sizes, optimizer, seed, …
@@ -125,7 +137,8 @@ def style_transfer(
     network = (network if isinstance(network, Network) else network_of(settings)).to(place)
     content = load(content_image, max(settings.sizes), place)
     style_size = round(max(settings.sizes) * settings.style_scale)
-    job = Job(settings, network, content, [load(style, style_size, place) for style in styles])
+    loaded = [load(style, style_size, place) for style in styles]
+    job = Job(settings, network, content, loaded, parse_bytes(memory_limit))
     state = State(job.start(settings.init if init is None else init))
     return job.run(state, [], 0.0, callback, progress)
 
@@ -164,6 +177,7 @@ def resume(
     *,
     network: Network | None = None,
     device: torch.device | str | None = None,
+    memory_limit: int | str | None = None,
     callback: Callback | None = None,
     progress: bool | None = None,
 ) -> Result:
@@ -173,7 +187,7 @@ def resume(
         folder: where it was saved.
         num_steps: another number of steps for the size at which the run is, and all further ones.
         network: needed only for a network that `load_network` cannot load again by itself.
-        device, callback, progress: as for `style_transfer`.
+        device, memory_limit, callback, progress: as for `style_transfer`.
     """
     path, place = Path(folder).expanduser() / "checkpoint.pt", pick_device(device)
     if not path.is_file():
@@ -187,7 +201,8 @@ def resume(
         done = [settings.steps_at(index) for index in range(state.size_index)]
         settings = replace(settings, num_steps=(*done, num_steps))
     network = (network or network_of(settings)).to(place)
-    job = Job(settings, network, saved["content"], saved["styles"])
+    limit = parse_bytes(memory_limit)
+    job = Job(settings, network, saved["content"], saved["styles"], limit)
     if state.totals:
         # The step at which the run stopped is evaluated, and recorded, once more.
         del state.totals[-1], saved["history"][-1]
@@ -196,12 +211,13 @@ def resume(
 
 @dataclass
 class Job:
-    """A run's settings, network and full-size pictures."""
+    """A run's settings, network, full-size pictures, and the bytes that it may take."""
 
     settings: Settings
     network: Network
     content: Tensor
     styles: list[Tensor]
+    memory_limit: int | None = None
 
     def sizes(self) -> list[tuple[int, int]]:
         """Long side and steps at each size, none larger than the content picture."""
@@ -214,6 +230,25 @@ class Job:
         """Content and style pictures for a long side of `size` pixels."""
         style_size = round(size * self.settings.style_scale)
         return fit(self.content, size), [fit(style, style_size) for style in self.styles]
+
+    def plan(self, size: int) -> Plan:
+        """How a picture of `size` pixels is evaluated under the memory limit."""
+        if self.memory_limit is None:
+            return Plan(None, self.settings.history)
+        style_size = round(size * self.settings.style_scale)
+        shape = fitted(self.content.shape[-2:], size)
+        styles = [prod(fitted(style.shape[-2:], style_size)) for style in self.styles]
+        stored = sum(image[0, 0].numel() for image in [self.content, *self.styles])
+        found = plan(self.memory_limit, self.network, self.settings, shape, styles, stored)
+        if found.history < self.settings.history:
+            say(f"at {size} pixels, L-BFGS has memory for its last {found.history} steps only")
+        return found
+
+    def objective(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
+        """What is minimised: of the whole picture at once, or by tiles."""
+        if tile is None:
+            return Objective(self.network, content, styles, self.settings)
+        return TiledObjective(self.network, content, styles, self.settings, tile)
 
     def start(self, init: Picture) -> Tensor:
         """The first picture, at the first size."""
@@ -240,6 +275,7 @@ class Job:
     ) -> Result:
         """Minimise at one size after the other, each starting from the last one's picture."""
         sizes, reason = self.sizes(), "finished"
+        plans = [self.plan(size) for size, _ in sizes]
         bar = progress_bar(sum(steps for _, steps in sizes), progress)
         with bar, interruptible() as interrupted:
             watcher = Watcher(sizes, history, seconds, callback, bar, interrupted)
@@ -248,10 +284,12 @@ class Job:
                 content, styles = self.pictures(size)
                 if index > state.size_index:
                     state = State(resize(state.picture(), content.shape[-2:]), index)
+                tile, steps = plans[index]
+                settings = replace(self.settings, history=steps)
+                objective = partial(self.objective, content, styles)
+                evaluate = FallBack(objective, self.network, layers_of(settings), tile, say)
                 try:
-                    objective = Objective(self.network, content, styles, self.settings)
-                    evaluate = objective.loss_and_gradient
-                    reason = minimise(evaluate, state, self.settings, num_steps, watcher)
+                    reason = minimise(evaluate, state, settings, num_steps, watcher)
                 except torch.cuda.OutOfMemoryError:
                     reason = "out of memory"
                 if reason not in ("finished", "stalled"):
@@ -268,6 +306,11 @@ class Job:
             "styles": self.styles,
             "state": vars(state) | {"image": state.image.detach()},
         }
+
+
+def say(line: str) -> None:
+    """Print a line about the run, above its progress bar."""
+    tqdm.write(f"nst: {line}", file=sys.stderr)
 
 
 def network_of(settings: Settings) -> Network:
