@@ -69,7 +69,7 @@ def plan(
     here, tiled = view(network, layers), bytes_per_pixel(network, layers)
     pixels = shape[0] * shape[1]
     picture = 3 * NUMBER * pixels
-    pair = 2 * picture if settings.optimizer == "lbfgs" else 0
+    pair = 2 * picture if settings.optimizer != "adam" else 0
     weights = NUMBER * sum(parameter.numel() for parameter in network.parameters())
     others = 3 * NUMBER * (pixels + sum(styles) + stored)
     targets = pixels * feature_bytes(network, settings.content_weight, settings.content_layers)
