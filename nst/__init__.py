@@ -5,6 +5,7 @@ objective, optimizers, loop, transfer. Each imports only those before it.
 """
 
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
+from nst.experiments import Experiment, grid
 from nst.features import extract_features, layer_table
 from nst.images import (
     load_image,
@@ -30,6 +31,7 @@ from nst.transfer import (
 
 __all__ = [
     "PRESETS",
+    "Experiment",
     "ImageError",
     "NstError",
     "Objective",
@@ -41,6 +43,7 @@ __all__ = [
     "content_loss",
     "extract_features",
     "gram_matrix",
+    "grid",
     "layer_table",
     "load_image",
     "load_network",

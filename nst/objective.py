@@ -20,6 +20,7 @@ from torch import Tensor
 from nst.errors import SettingsError
 from nst.features import extract_features
 from nst.losses import gram_matrix, total_variation_loss
+from nst.memory import remembered
 from nst.networks import Network
 from nst.settings import Settings
 
@@ -98,7 +99,7 @@ def content_targets(
     network: Network, image: Tensor, weights: dict[str, float], normalisation: str
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """Each layer's activations, and the factor of their squared differences."""
-    features = extract_features(network, image, list(weights))
+    features = activations(network, image, list(weights))
     return {
         layer: (target, weights[layer] * content_factor(target, normalisation))
         for layer, target in features.items()
@@ -119,13 +120,27 @@ def style_targets(
     targets = dict.fromkeys(layers, torch.zeros(()))
     for image, part in zip(images, blend, strict=True):
         # One picture at a time: their activations need not fit into memory together.
-        for layer, feature in extract_features(network, image, layers).items():
-            gram = gram_matrix(feature) * (part / sum(blend))
-            targets[layer] = gram + targets[layer].to(gram.device)
+        for layer, gram in gram_matrices(network, image, layers).items():
+            targets[layer] = gram * (part / sum(blend)) + targets[layer].to(gram.device)
     return {
         layer: (target, weights[layer] * style_factor(target, normalisation))
         for layer, target in targets.items()
     }
+
+
+@remembered
+@torch.no_grad()
+def activations(network: Network, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """What the content picture's targets are made of, by layer."""
+    return extract_features(network, image, layers)
+
+
+@remembered
+@torch.no_grad()
+def gram_matrices(network: Network, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """What the style pictures' targets are made of, by layer."""
+    features = extract_features(network, image, layers)
+    return {layer: gram_matrix(feature) for layer, feature in features.items()}
 
 
 def content_factor(target: Tensor, normalisation: str) -> Tensor:
