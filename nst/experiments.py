@@ -126,10 +126,14 @@ class Experiment:
                 saved.labels = cell.labels
                 self.cells[index] = saved
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """How many cells ended how."""
         reasons = [cell.reason for cell in self.cells]
-        counts = ", ".join(f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
-        return f"<Experiment {' × '.join(self.axes) or 'without axes'}: {counts}>"
+        counts = (f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
+        return f"{len(reasons)} cells, {', '.join(counts)}"
+
+    def __repr__(self) -> str:
+        return f"<Experiment {' × '.join(self.axes) or 'without axes'}: {self.summary()}>"
 
 
 def grid(
