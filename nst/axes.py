@@ -115,14 +115,11 @@ def combinations(axes: Axes, fixed: Mapping[str, Any]) -> Iterator[tuple[dict[st
 
 
 class Planner:
-    """Makes tasks of cells' values, loading every picture once.
+    """Makes tasks of cells' values, loading every picture once."""
 
-    `balanced` holds, for each axis of layers whose weights are to be rebalanced, its first
-    alternative.
-    """
-
-    def __init__(self, balanced: Mapping[str, Any], device: torch.device | str | None):
-        self.balanced, self.device = balanced, device
+    def __init__(self, axes: Axes, device: torch.device | str | None):
+        self.firsts = {n: next(iter(axes[n].values())) for n in LAYERS if n in axes}
+        self.device = device
         self.pictures: dict[Any, np.ndarray] = {}
 
     def task(self, values: Mapping[str, Any]) -> Task:
@@ -134,6 +131,7 @@ class Planner:
         changes = {name: value for name, value in values.items() if value is not None}
         content, init = changes.pop("content", None), changes.pop("init", None)
         styles, preset = changes.pop("style", None), changes.pop("preset", "default")
+        rebalance = changes.pop("rebalance", True)
         if content is None or styles is None:
             raise SettingsError("a grid needs pictures: content=… and style=…")
         if "styles" in changes:
@@ -154,25 +152,22 @@ class Planner:
             start = self.packed(init, min(settings.sizes[0], max(packed.shape)))
         return Task(
             settings,
-            self.reference(settings, preset),
+            self.reference(settings, preset) if rebalance and self.firsts else None,
             packed,
             tuple(self.packed(style, style_size) for style in styles),
             start,
             None if self.device is None else str(self.device),
         )
 
-    def reference(self, settings: Settings, preset: str) -> Settings | None:
+    def reference(self, settings: Settings, preset: str) -> Settings:
         """The settings with the layers that others are balanced against: the preset's.
 
-        These are VGG's; for another network the axis's first.
+        These are VGG's; for another network it is the axis's first.
         """
-        changes: dict[str, Any] = {}
-        for layers, first in self.balanced.items():
-            usual = settings.network in ARCHITECTURES
-            changes[layers] = getattr(
-                make_settings(preset, **({} if usual else {layers: first})), layers
-            )
-        return replace(settings, **changes) if changes else None
+        usual = settings.network in ARCHITECTURES
+        plain = make_settings(preset, **({} if usual else self.firsts))
+        changes: dict[str, Any] = {name: getattr(plain, name) for name in self.firsts}
+        return replace(settings, **changes)
 
     def packed(self, picture: Any, size: int) -> np.ndarray:
         """The picture, its long side at most `size`, as workers get it."""

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +91,8 @@ def read_grid(path: Path) -> dict[str, Any]:
         raise SettingsError(
             f"'{path}' has tables other than [fixed] and [axes]; move all into them"
         )
+    if options := (fixed | axes).keys() & {"folder", "executor", "progress"}:
+        raise SettingsError(f"{min(options)} is no setting; see the options in nst grid --help")
     for name, alternatives in axes.items():
         if not isinstance(alternatives, list | dict):
             raise SettingsError(

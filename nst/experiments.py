@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from nst.axes import LAYERS, Planner, combinations, split, text
+from nst.axes import Planner, combinations, split, text
 from nst.cells import Cell, load_cell
 from nst.errors import ImageError, SettingsError
-from nst.files import check_place, refusing, write_atomically, write_json
+from nst.files import write_atomically, write_json
 from nst.loop import progress_bar
 from nst.pools import work_off
 from nst.settings import make_settings
@@ -139,7 +139,7 @@ class Experiment:
 def grid(
     *,
     folder: str | os.PathLike | None = None,
-    rebalance: bool = True,
+    rebalance: bool | list[bool] | dict[str, bool] = True,
     executor: Executor | str | None = None,
     device: torch.device | str | None = None,
     progress: bool | None = None,
@@ -163,6 +163,7 @@ def grid(
         rebalance: whether cells of an axis of layers get weights with which the loss pushes as
             hard as with the preset's layers (see `nst.workers.rebalance`), so that only the layer
             changes; otherwise the preset's weight is shared among the layers that are given.
+            `[True, False]` shows both.
         executor: see `nst.pools.work_off`; by default processes here, which share the cores.
         device: for the workers; by default a GPU where there is one.
         progress: show a bar over the cells; by default in terminals and notebooks.
@@ -173,9 +174,8 @@ def grid(
         SettingsError, ImageError: before anything runs. A cell that goes wrong later only has an
             `error`.
     """
-    axes, fixed = split(settings)
-    balanced = {name: next(iter(axes[name].values())) for name in LAYERS if name in axes}
-    planner = Planner(balanced if rebalance else {}, device)
+    axes, fixed = split(settings | {"rebalance": rebalance})
+    planner = Planner(axes, device)
     labels, values = zip(*combinations(axes, fixed), strict=True)
     tasks = [planner.task(value) for value in values]
     cells = [Cell(task.settings, label) for task, label in zip(tasks, labels, strict=True)]
@@ -186,8 +186,6 @@ def grid(
     )
     place = None if folder is None else Path(folder).expanduser()
     if place:
-        with refusing(place, SettingsError):
-            check_place(place / "cells" / "any.json")
         experiment._save_index(place)
         experiment._read_cells(place)
     _run(experiment, tasks, place, executor, progress)
@@ -203,6 +201,8 @@ def _run(
 ) -> None:
     """Run the cells that have no picture yet, and store each as it comes."""
     open_cells = [i for i, cell in enumerate(experiment.cells) if cell.picture is None]
+    if not open_cells:
+        return
     bar = progress_bar(len(open_cells), progress)
     outcomes = work_off(run_cell, [tasks[i] for i in open_cells], executor)
     try:

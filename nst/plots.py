@@ -55,8 +55,8 @@ def contact_sheet(experiment: Experiment, rows: Names = None, columns: Names = N
     Args:
         experiment: along any axes; `Experiment.select` takes a part of it.
         rows, columns: names of axes, or lists of them. By default the last axis goes along the
-            columns and the others down the rows; a single axis is broken as text is. More than six columns make
-            the figure wider than a notebook.
+            columns and the others down the rows; a single axis is broken as text is. More than
+            six columns make the figure wider than a notebook.
 
     Raises:
         SettingsError: not every axis is named once.
