@@ -1,7 +1,8 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, optimizers, loop, transfer. Each imports only those before it.
+objective, optimizers, loop, transfer. Each imports only those before it. Many runs go through
+axes, pools, workers and cells to experiments.
 """
 
 from nst.errors import ImageError, NstError, SettingsError, WeightsError

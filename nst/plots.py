@@ -221,7 +221,7 @@ def _colours(histories: Sequence[History]) -> dict[str, Any]:
     colours: dict[str, Any] = {}
     for kind, shades in SHADES.items():
         these = sorted(term for term in terms if term.split()[0] == kind)
-        depths = np.linspace(0.45, 0.95, len(these)) if len(these) > 1 else [0.65]
+        depths = np.linspace(0.45, 0.95, len(these)) if len(these) > 1 else [0.65][: len(these)]
         colours |= dict(zip(these, matplotlib.colormaps[shades](depths), strict=True))
     return colours | {"total": "black"}
 

@@ -51,10 +51,12 @@ def test_every_conda_dependency_says_what_needs_it():
 def test_importing_loads_no_plotting_and_no_widgets():
     code = (
         "import sys, nst, nst.cli; "
-        "print([m for m in ('matplotlib', 'ipywidgets', 'IPython', 'skimage') if m in sys.modules])"
+        "heavy = 'matplotlib', 'ipywidgets', 'IPython', 'skimage', 'loky', 'distributed'; "
+        "print([m for m in heavy if m in sys.modules]); "
+        "from nst import plots; print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.split() == ["[]", "False"]
 
 
 def test_modules_import_only_those_before_them():
