@@ -227,6 +227,6 @@ def _store(cell: Cell, key: str, place: Path | None) -> Path | None:
     try:
         cell.save(place / "cells", key)
     except ImageError as error:
-        warnings.warn(f"{error}; the grid goes on without its folder", stacklevel=2)
+        warnings.warn(f"{error}; the grid goes on without its folder", stacklevel=4)
         return None
     return place

@@ -351,6 +351,16 @@ def test_a_full_disk_costs_no_result(picture, other, here, tmp_path, monkeypatch
     assert all(cell.picture for cell in experiment.cells)
 
 
+def test_the_json_is_written_last(picture, other, here, tmp_path, monkeypatch):
+    def cut_off(path, _values):
+        if path.parent.name == "cells":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(nst.cells, "write_json", cut_off)
+    grid(content=picture, style=other, folder=tmp_path, executor=here, **TINY)
+    assert [path.suffix for path in (tmp_path / "cells").iterdir()] == [".png"]
+
+
 def test_ctrl_c_keeps_what_is_finished(picture, other, tmp_path):
     class Interrupted(ThreadPoolExecutor):
         """Ctrl-C comes while the second cell runs."""

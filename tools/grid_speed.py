@@ -29,6 +29,7 @@ def grid_speed(repeats: int = 5, steps: int = 60, size: int = 256) -> dict[str, 
                     device="cpu",
                 )
             seconds[workers].append(time.perf_counter() - began)
+            print(f"{workers} workers: {seconds[workers][-1]:.1f} s", file=sys.stderr)
             assert all(cell.picture for cell in experiment.cells), experiment
     ratios = [one / two for one, two in zip(seconds[1], seconds[2], strict=True)]
     medians = {f"workers_{n}": statistics.median(times) for n, times in seconds.items()}
