@@ -1,12 +1,14 @@
 """Where many runs are worked off: processes here, a Dask cluster, or any other executor."""
 
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from nst.errors import SettingsError
 
@@ -80,6 +82,8 @@ def _begin(threads: int) -> None:
     """In a worker: its share of the cores. Ctrl-C is for the process that started it to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
+    # The lock that bars make by themselves is a semaphore, which a killed process leaves behind.
+    tqdm.set_lock(threading.RLock())
 
 
 def _in_processes(work: Work, tasks: list[Any], workers: int) -> Iterator[Outcome]:

@@ -277,7 +277,12 @@ def test_ctrl_c_keeps_the_cells_of_a_grid_that_are_finished(pictures, tmp_path):
     )
     command = [sys.executable, "-m", "nst", "grid", "mine.toml", "--executor", "processes:1"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("mine/cells/*.json")):
@@ -285,8 +290,8 @@ def test_ctrl_c_keeps_the_cells_of_a_grid_that_are_finished(pictures, tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
     reasons = [cell.reason for cell in nst.Experiment.load(tmp_path / "mine").cells]
     assert set(reasons) == {"finished", "not run"}
     assert f"{reasons.count('not run')} not run" in out

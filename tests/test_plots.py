@@ -139,7 +139,7 @@ def test_a_selection_can_be_shown():
 )
 def test_nothing_that_is_written_overlaps(draw, shape, columns):
     axes = {"a rather long name of an axis": ["one", "a label that is as long as a sentence is"]}
-    axes["style"] = [f"the painting {i}" for i in range(columns)]
+    axes["style"] = [f"the painting that is called {i}" for i in range(columns)]
     experiment = experiment_of(axes, shape)
     experiment.cells[0] = fail(experiment.cells[0])
     experiment.cells[1] = replace(fail(experiment.cells[1]), error=None, reason="not run")
