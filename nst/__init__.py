@@ -1,10 +1,12 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, scales, memory, optimizers, loop, transfer. Each imports only those before it.
+objective, scales, memory, optimizers, loop, transfer. Each imports only those before it. Many runs
+go through axes, pools, workers and cells to experiments.
 """
 
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
+from nst.experiments import Experiment, grid
 from nst.features import extract_features, layer_table
 from nst.images import (
     load_image,
@@ -30,6 +32,7 @@ from nst.transfer import (
 
 __all__ = [
     "PRESETS",
+    "Experiment",
     "ImageError",
     "NstError",
     "Objective",
@@ -41,6 +44,7 @@ __all__ = [
     "content_loss",
     "extract_features",
     "gram_matrix",
+    "grid",
     "layer_table",
     "load_image",
     "load_network",

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nst.cli_grid import paint_grid
 from nst.errors import ImageError, NstError, SettingsError
 from nst.features import layer_table
 from nst.files import write_atomically
@@ -25,6 +26,7 @@ more commands:
   nst samples          names of the sample pictures, which can stand for paths
   nst layers NETWORK   the layers of a network: channels, stride, receptive field, …
   nst presets          the published settings that --preset knows
+  nst grid FILE        many runs: every combination of some settings; nst grid --help
 
 examples:
   nst astronaut starry -o out.png
@@ -34,10 +36,15 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 2 for an error, 130 after Ctrl-C."""
+    """Run the command line; returns the exit status.
+
+    0; 1 if cells of a grid failed; 2 for an error; 130 after Ctrl-C.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     commands = {"samples": print_samples, "layers": print_layers, "presets": print_presets}
     try:
+        if arguments[:1] == ["grid"]:
+            return paint_grid(*arguments[1:])
         if arguments and arguments[0] in commands:
             if len(arguments) > 1 + (arguments[0] == "layers"):
                 raise SettingsError("nst layers takes one network, samples and presets nothing")

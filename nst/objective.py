@@ -12,18 +12,17 @@ Equation 4 has Σ(G-A)²/(4·C²·M²) with undivided Gram matrices: the same, a
 picture is as large as the generated one; here it need not be.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from nst.cache import See, cached
 from nst.errors import SettingsError
 from nst.features import extract_features
 from nst.losses import gram_matrix, total_variation_loss
 from nst.networks import Network
 from nst.settings import Settings
-
-See = Callable[[Tensor, Sequence[str]], dict[str, Tensor]]  # a picture and layers → by layer
 
 
 class Objective:
@@ -56,7 +55,8 @@ class Objective:
             layers = {n: settings.content_weight * w for n, w in settings.content_layers.items()}
             if content_image is None:
                 raise SettingsError("the content loss needs a content picture, or a weight of 0")
-            self.content = content_targets(self.see, content_image, layers, settings.normalisation)
+            see = cached(self.see, network)
+            self.content = content_targets(see, content_image, layers, settings.normalisation)
         if settings.style_weight:
             layers = {n: settings.style_weight * w for n, w in settings.style_layers.items()}
             blend = settings.style_blend or (1.0,) * len(style_images)
@@ -64,9 +64,8 @@ class Objective:
                 raise SettingsError(
                     f"there are {len(style_images)} style pictures and {len(blend)} shares of them"
                 )
-            self.style = style_targets(
-                self.grams, style_images, blend, layers, settings.normalisation
-            )
+            grams = cached(self.grams, network)
+            self.style = style_targets(grams, style_images, blend, layers, settings.normalisation)
         self.layers = list(dict.fromkeys([*self.content, *self.style]))
         if not self.layers:
             raise SettingsError("there is nothing to minimise: content and style have no weight")

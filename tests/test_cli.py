@@ -1,15 +1,20 @@
 """The command line, driven as a person would."""
 
+import csv
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from PIL import Image
 
 import nst
+from nst import pools
 from nst.cli import main
 
 
@@ -167,3 +172,127 @@ def test_lists(capsys):
     assert "relu4_2" in out
     _, out, _ = run(capsys, "presets")
     assert [line.split()[0] for line in out.splitlines()[:-1]] == list(nst.PRESETS)
+
+
+GRID = """
+[fixed]
+content = "content.png"
+sizes = [32, 40]
+num_steps = 1
+device = "cpu"
+[axes]
+style = ["style.png", "content.png"]
+[axes.style_layers]
+fine = ["relu1_1", "relu2_1"]
+coarse = "relu3_1"
+"""
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """A thread in the place of worker processes, which load torch for seconds."""
+
+    @contextmanager
+    def process_pool(_workers):
+        with ThreadPoolExecutor(1) as executor:
+            yield executor
+
+    monkeypatch.setattr(pools, "process_pool", process_pool)
+
+
+def test_a_grid(pictures, threads, capsys, tmp_path):
+    (tmp_path / "mine.toml").write_text(GRID)
+    status, out, err = run(capsys, "grid", "mine.toml")
+    assert (status, err) == (0, "")
+    assert out == "mine: 4 cells, 4 finished\n"
+    experiment = nst.Experiment.load("mine")
+    assert experiment.axes == {"style": ["style", "content"], "style_layers": ["fine", "coarse"]}
+    assert {cell.settings.sizes for cell in experiment.cells} == {(32, 40)}
+    assert list(experiment["style", "fine"].settings.style_layers) == ["relu1_1", "relu2_1"]
+    for name in ("contact_sheet.png", "loss_curves.png"):
+        with Image.open(tmp_path / "mine" / name) as file:
+            assert file.size[0] > 1000
+    with (tmp_path / "mine" / "results.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["reason"] for row in csv.DictReader(file)] == ["finished"] * 4
+
+
+def test_a_grid_with_a_failed_cell(pictures, threads, capsys, tmp_path):
+    (tmp_path / "mine.toml").write_text(GRID + 'none = "relu9_1"')
+    status, out, err = run(
+        capsys, "grid", "mine.toml", "-o", "new/folder", "--executor", "processes:2"
+    )
+    assert (status, err) == (1, "")
+    assert out.startswith("new/folder: 6 cells, 4 finished, 2 failed\n")
+    assert "\n  content, none: vgg19_quarter has no layer 'relu9_1'" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[fixed", "is not TOML"),
+        ("content = 'a.png'", "move all into them"),
+        ("fixed = 3", "move all into them"),
+        ("[axes]\nseed = 3", "seed is no list of alternatives"),
+        ("[axes]\nseed = []", "seed has no alternatives"),
+        ("[fixed]\nseed = 3\n[axes]\nseed = [4]", "seed is under [fixed] and under [axes]"),
+        ("[fixed]\nfolder = 'a'", "folder is no setting"),
+        ("[fixed]\ncontent = 'content.png'", "content=… and style=…"),
+        ("[fixed]\ncontent = 'a.png'\nstyle = 'style.png'", "a.png"),
+        ("[fixed]\ncontent = 'content.png'\nstyle = 'style.png'\nsteps = 3", "no setting 'steps'"),
+    ],
+)
+def test_a_grid_file_that_is_wrong(pictures, capsys, tmp_path, text, words):
+    (tmp_path / "mine.toml").write_text(text)
+    status, out, err = run(capsys, "grid", "mine.toml")
+    assert (status, out) == (2, "")
+    assert err.startswith("nst: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_grid_file_that_is_not_there(pictures, capsys):
+    status, _, err = run(capsys, "grid", "nowhere.toml")
+    assert (status, err) == (
+        2,
+        "nst: 'nowhere.toml' cannot be read (No such file or directory); check it\n",
+    )
+
+
+def test_a_grid_without_matplotlib(pictures, capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nst.plots", None)
+    monkeypatch.delattr(nst, "plots", raising=False)
+    (tmp_path / "mine.toml").write_text(GRID)
+    status, _, err = run(capsys, "grid", "mine.toml")
+    assert status == 2
+    assert "pip install 'nst[notebooks]'" in err
+    assert not (tmp_path / "mine").exists()
+
+
+def test_ctrl_c_keeps_the_cells_of_a_grid_that_are_finished(pictures, tmp_path):
+    """A real signal, to the command and its workers as a terminal sends it."""
+    (tmp_path / "mine.toml").write_text(
+        "[fixed]\ncontent = 'content.png'\nstyle = 'style.png'\nnum_steps = 30\n"
+        "[axes]\nseed = [1, 2, 3]"
+    )
+    command = [sys.executable, "-m", "nst", "grid", "mine.toml", "--executor", "processes:1"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("mine/cells/*.json")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    reasons = [cell.reason for cell in nst.Experiment.load(tmp_path / "mine").cells]
+    assert set(reasons) == {"finished", "not run"}
+    assert f"{reasons.count('not run')} not run" in out
+    assert (tmp_path / "mine" / "contact_sheet.png").exists()

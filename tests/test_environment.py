@@ -51,16 +51,19 @@ def test_every_conda_dependency_says_what_needs_it():
 def test_importing_loads_no_plotting_and_no_widgets():
     code = (
         "import sys, nst, nst.cli; "
-        "print([m for m in ('matplotlib', 'ipywidgets', 'IPython', 'skimage') if m in sys.modules])"
+        "heavy = 'matplotlib', 'ipywidgets', 'IPython', 'skimage', 'loky', 'distributed'; "
+        "print([m for m in heavy if m in sys.modules]); "
+        "from nst import plots; print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.split() == ["[]", "False"]
 
 
 def test_modules_import_only_those_before_them():
     order = [
         *("errors", "files", "images", "checkpoints", "networks", "features", "losses"),
-        *("settings", "objective", "scales", "memory", "optimizers", "loop", "transfer", "cli"),
+        *("settings", "cache", "objective", "scales", "memory", "optimizers", "loop", "transfer"),
+        *("cells", "workers", "axes", "pools", "experiments", "plots", "cli_grid", "cli"),
     ]
     files = {path.stem for path in (ROOT / "nst").glob("*.py")} - {"__init__", "__main__"}
     assert files == set(order)

@@ -1,0 +1,85 @@
+"""A cell of a grid of runs: its labels, its settings, and what became of it; on the disk too."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from nst.errors import NstError
+from nst.files import write_json
+from nst.images import open_image, preprocess_image, save_image
+from nst.settings import Settings, make_settings
+
+
+@dataclass
+class Cell:
+    """A run of a grid, and its picture or the reason why there is none.
+
+    Attributes:
+        settings: with which `style_transfer` repeats it; rebalanced, if that was asked for.
+        labels: its place on each axis.
+        picture: a PIL image, or None.
+        history, seconds, reason: as in `nst.Result`; the reason is "failed" where there is an
+            error, "not run" where there is neither.
+        error: why there is no picture, or None.
+    """
+
+    settings: Settings
+    labels: dict[str, str] = field(default_factory=dict)
+    picture: Image.Image | None = None
+    history: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    seconds: float = 0.0
+    reason: str = "not run"
+    error: str | None = None
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The record of the step with the lowest loss at the last size."""
+        last = [step for step in self.history if step["size"] == self.history[-1]["size"]]
+        return min(last, key=lambda step: step["total"], default=None)
+
+    def row(self) -> dict[str, Any]:
+        """Its line in a table: labels, how it ended, the weights used, losses at the best step."""
+        ended = {"reason": self.reason, "error": self.error, "seconds": self.seconds}
+        terms = ("content_weight", "style_weight", "tv_weight")
+        weights = {f"used {name}": getattr(self.settings, name) for name in terms}
+        losses = {"total": self.best["total"], **self.best["terms"]} if self.best else {}
+        return self.labels | ended | {"evaluations": len(self.history)} | weights | losses
+
+    def save(self, folder: Path, key: str) -> None:
+        """Write the picture and then, as the sign that all is there, its JSON."""
+        path = find(folder, key) or folder / f"{slug(self.labels)}{key}.json"
+        settings = self.settings.to_dict()
+        if self.picture:
+            save_image(preprocess_image(self.picture), path.with_suffix(".png"), settings)
+        plain = ("labels", "reason", "error", "seconds", "history")
+        values = {name: getattr(self, name) for name in plain}
+        write_json(path, {"settings": settings, **values})
+
+
+def load_cell(folder: Path, key: str) -> Cell | None:
+    """The cell that was saved under that key, if it is there and whole."""
+    path = find(folder, key)
+    if path is None:
+        return None
+    try:
+        saved = json.loads(path.read_bytes())
+        saved["settings"] = make_settings(**saved["settings"])
+        picture = None if saved["error"] else open_image(path.with_suffix(".png"))
+        return Cell(picture=picture, **saved)
+    except (OSError, ValueError, TypeError, KeyError, NstError):
+        return None
+
+
+def find(folder: Path, key: str) -> Path | None:
+    """Where the cell with that key was saved, whatever its labels were then."""
+    return next(folder.glob(f"*{key}.json"), None)
+
+
+def slug(labels: dict[str, str]) -> str:
+    """The labels as the beginning of a file's name."""
+    words = [re.sub(r"[^\w.=+-]+", "-", label).strip("-.") for label in labels.values()]
+    return "".join(f"{word}_" for word in words)[:80]
