@@ -1,7 +1,8 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, optimizers, loop, transfer. Each imports only those before it.
+objective, optimizers, loop, transfer; devices and graphs are for GPUs. Each imports only those
+before it.
 """
 
 from nst.errors import ImageError, NstError, SettingsError, WeightsError

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from nst.devices import PRECISIONS
 from nst.errors import ImageError, NstError, SettingsError
 from nst.features import layer_table
 from nst.files import write_atomically
@@ -96,6 +97,7 @@ def transfer_parser() -> argparse.ArgumentParser:
     add("--learning-rate", type=float, metavar="RATE")
     add("--average", type=float, metavar="DECAY", help="running average of the pictures, as 0.99")
     add("--device", help="cpu, cuda, mps; by default a GPU if there is one")
+    add("--precision", choices=PRECISIONS, help="of the network; tf32 is the default on NVIDIA's")
     add(
         "--save-every",
         type=int,

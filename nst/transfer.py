@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nst.devices import arithmetic, pick_device, pick_precision
 from nst.errors import ImageError, SettingsError
 from nst.files import write_atomically, write_json
+from nst.graphs import Graph
 from nst.images import (
     Source,
     fit,
@@ -20,7 +22,7 @@ from nst.images import (
     save_image,
 )
 from nst.loop import Callback, State, Watcher, interruptible, minimise, progress_bar
-from nst.networks import Network, load_network, pick_device
+from nst.networks import Network, fit_out, load_network
 from nst.objective import Objective
 from nst.settings import Settings, make_settings
 
@@ -76,6 +78,7 @@ def style_transfer(
     preset: str = "default",
     init: Picture | None = None,
     device: torch.device | str | None = None,
+    precision: str | None = None,
     callback: Callback | None = None,
     progress: bool | None = None,
     **changes: Any,
@@ -92,7 +95,10 @@ def style_transfer(
         preset: the settings that all others change; see `nst.settings.PRESETS`.
         init: "content", "style", "noise", or a picture to start from.
         device: "cpu", "cuda", "mps", …; by default where the network is, or else a GPU if there is
-            one. A network that is given is moved there.
+            one. A network that is given is copied there.
+        precision: of the network: "float32"; "tf32", the default on NVIDIA's GPUs, which elsewhere
+            means the same as float32; or "bfloat16", faster still there. The picture and the losses
+            are float32 in any case.
         callback: is given a `Step` after each step; if it returns True, the run stops.
         progress: show a bar; by default in terminals and notebooks.
         changes: any other field of `Settings`: weights, sizes, optimizer, seed, …
@@ -122,7 +128,8 @@ def style_transfer(
         **changes,
     )
     place = pick_device(device)
-    network = (network if isinstance(network, Network) else network_of(settings)).to(place)
+    network = network if isinstance(network, Network) else network_of(settings)
+    network = fit_out(network, place, pick_precision(precision, place))
     content = load(content_image, max(settings.sizes), place)
     style_size = round(max(settings.sizes) * settings.style_scale)
     job = Job(settings, network, content, [load(style, style_size, place) for style in styles])
@@ -164,6 +171,7 @@ def resume(
     *,
     network: Network | None = None,
     device: torch.device | str | None = None,
+    precision: str | None = None,
     callback: Callback | None = None,
     progress: bool | None = None,
 ) -> Result:
@@ -173,7 +181,7 @@ def resume(
         folder: where it was saved.
         num_steps: another number of steps for the size at which the run is, and all further ones.
         network: needed only for a network that `load_network` cannot load again by itself.
-        device, callback, progress: as for `style_transfer`.
+        device, precision, callback, progress: as for `style_transfer`.
     """
     path, place = Path(folder).expanduser() / "checkpoint.pt", pick_device(device)
     if not path.is_file():
@@ -186,7 +194,7 @@ def resume(
     if num_steps is not None:
         done = [settings.steps_at(index) for index in range(state.size_index)]
         settings = replace(settings, num_steps=(*done, num_steps))
-    network = (network or network_of(settings)).to(place)
+    network = fit_out(network or network_of(settings), place, pick_precision(precision, place))
     job = Job(settings, network, saved["content"], saved["styles"])
     if state.totals:
         # The step at which the run stopped is evaluated, and recorded, once more.
@@ -241,7 +249,7 @@ class Job:
         """Minimise at one size after the other, each starting from the last one's picture."""
         sizes, reason = self.sizes(), "finished"
         bar = progress_bar(sum(steps for _, steps in sizes), progress)
-        with bar, interruptible() as interrupted:
+        with bar, arithmetic(self.network.precision), interruptible() as interrupted:
             watcher = Watcher(sizes, history, seconds, callback, bar, interrupted)
             for index in range(state.size_index, len(sizes)):
                 size, num_steps = sizes[index]
@@ -250,8 +258,10 @@ class Job:
                     state = State(resize(state.picture(), content.shape[-2:]), index)
                 try:
                     objective = Objective(self.network, content, styles, self.settings)
-                    evaluate = objective.loss_and_gradient
+                    fast = Graph(objective) if content.is_cuda else objective
+                    evaluate = fast.loss_and_gradient
                     reason = minimise(evaluate, state, self.settings, num_steps, watcher)
+                    del objective, fast, evaluate  # the next size needs their memory
                 except torch.cuda.OutOfMemoryError:
                     reason = "out of memory"
                 if reason not in ("finished", "stalled"):

@@ -59,8 +59,8 @@ def test_importing_loads_no_plotting_and_no_widgets():
 
 def test_modules_import_only_those_before_them():
     order = [
-        *("errors", "files", "images", "checkpoints", "networks", "features", "losses"),
-        *("settings", "objective", "optimizers", "loop", "transfer", "cli"),
+        *("errors", "files", "images", "checkpoints", "devices", "networks", "features"),
+        *("losses", "settings", "objective", "graphs", "optimizers", "loop", "transfer", "cli"),
     ]
     files = {path.stem for path in (ROOT / "nst").glob("*.py")} - {"__init__", "__main__"}
     assert files == set(order)

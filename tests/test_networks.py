@@ -65,7 +65,7 @@ def test_vgg19_is_torchvisions(vgg19_features, vgg19_file):
             name = "pool" + name[4]
         else:
             name = names.get(number) or name.replace("conv", "relu")
-        x = torch.relu(x) if isinstance(layer, torch.nn.ReLU) else layer(x)
+        x = torch.relu(x) if isinstance(layer, nst.networks.ReLU) else layer(x)
         torch.testing.assert_close(ours[name], x, msg=name)
 
 

@@ -393,3 +393,74 @@ def test_bad_tensors_are_refused(picture, other):
     for bad in (picture[0], picture.repeat(2, 1, 1, 1), nan, byte, picture * 255):
         with pytest.raises(ImageError, match="a picture is a tensor"):
             style_transfer(bad, other, **SMALL)
+
+
+def test_numbers_read_late_are_the_same(picture, other, monkeypatch):
+    """As on a GPU, where the loop runs ahead of them."""
+    ahead = []
+
+    class Late(nst.graphs.Reading):
+        def __init__(self, numbers):
+            super().__init__(numbers.clone())
+            self.late = True
+            ahead.append(self)
+
+        def read(self):
+            ahead.remove(self)
+            depths.append(len(ahead))
+            return super().read()
+
+    depths = []
+    options = SMALL | {"sizes": (40, 56), "num_steps": 12}
+    prompt = style_transfer(picture, other, **options)
+    monkeypatch.setattr("nst.loop.Reading", Late)
+    late = style_transfer(picture, other, **options)
+    assert max(depths) == nst.loop.LATE
+    assert torch.equal(late.image, prompt.image)
+    assert totals(late) == totals(prompt)
+    assert [r["number"] for r in late.history] == [*range(13), *range(13)]
+    depths.clear()
+    seen = []
+    style_transfer(picture, other, callback=lambda s: seen.append((s.number, s.image)), **options)
+    assert max(depths) == 0  # a callback sees the picture that belongs to the number
+    assert torch.equal(seen[0][1], nst.images.fit(picture, 40))
+
+
+@pytest.mark.parametrize(("rate", "reason"), [(1e-30, "stalled"), (1e3, "diverged")])
+def test_an_end_noticed_late_hands_back_the_best_picture(
+    picture, other, monkeypatch, rate, reason
+):
+    class Late(nst.graphs.Reading):
+        def __init__(self, numbers):
+            super().__init__(numbers)
+            self.late = True
+
+    options = SMALL | {"optimizer": "adam", "learning_rate": rate, "num_steps": 100}
+    prompt = style_transfer(picture, other, **options)
+    monkeypatch.setattr("nst.loop.Reading", Late)
+    late = style_transfer(picture, other, **options)
+    assert late.reason == prompt.reason == reason
+    assert len(late.history) - len(prompt.history) == nst.loop.LATE
+    torch.testing.assert_close(late.image, picture)
+    assert len(late.checkpoint["state"]["totals"]) == len(late.history)
+
+
+def test_bfloat16_paints_nearly_the_same_picture(picture, other):
+    options = SMALL | {"num_steps": 50}
+    exact, rough = (
+        style_transfer(picture, other, precision=p, **options) for p in ("float32", "bfloat16")
+    )
+    assert rough.image.dtype == torch.float32
+    assert totals(rough) != totals(exact)
+    assert totals(rough)[0] == pytest.approx(totals(exact)[0], rel=0.02)
+    error = (rough.image - exact.image).square().mean()
+    assert error < 1e-3  # 30 dB
+
+
+def test_a_given_network_stays_as_it_is(picture, other):
+    network = nst.load_network()
+    style_transfer(picture, other, network=network, precision="bfloat16", **SMALL)
+    assert network.precision == "float32"
+    assert network.layers["conv2_1"].weight.is_contiguous()
+    with pytest.raises(SettingsError, match="precision is one of"):
+        style_transfer(picture, other, precision="float16", **SMALL)
