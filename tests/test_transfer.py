@@ -427,9 +427,7 @@ def test_numbers_read_late_are_the_same(picture, other, monkeypatch):
 
 
 @pytest.mark.parametrize(("rate", "reason"), [(1e-30, "stalled"), (1e3, "diverged")])
-def test_an_end_noticed_late_hands_back_the_best_picture(
-    picture, other, monkeypatch, rate, reason
-):
+def test_an_end_noticed_late_hands_back_the_best_picture(picture, other, monkeypatch, rate, reason):
     class Late(nst.graphs.Reading):
         def __init__(self, numbers):
             super().__init__(numbers)
@@ -446,13 +444,14 @@ def test_an_end_noticed_late_hands_back_the_best_picture(
 
 
 def test_bfloat16_paints_nearly_the_same_picture(picture, other):
-    options = SMALL | {"num_steps": 50}
+    """With short steps: with the default ones a change of 1e-6 of the start gives 21 dB too."""
+    options = SMALL | {"num_steps": 50, "optimizer": "adam", "learning_rate": 0.003}
     exact, rough = (
         style_transfer(picture, other, precision=p, **options) for p in ("float32", "bfloat16")
     )
     assert rough.image.dtype == torch.float32
     assert totals(rough) != totals(exact)
-    assert totals(rough)[0] == pytest.approx(totals(exact)[0], rel=0.02)
+    assert totals(rough) == pytest.approx(totals(exact), rel=0.02)
     error = (rough.image - exact.image).square().mean()
     assert error < 1e-3  # 30 dB
 
