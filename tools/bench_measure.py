@@ -53,15 +53,23 @@ def compare(
 
 
 def in_turn(
-    measures: Mapping[str, Callable[[], float]], turns: int, warm: bool = True
+    measures: Mapping[str, Callable[[], float]],
+    turns: int,
+    warm: bool = True,
+    patience: float = 0.0,
 ) -> dict[str, list[float]]:
-    """Take every measure once a turn; one turn before the first is not counted."""
+    """Take every measure once a turn; one turn before the first is not counted.
+
+    There are more than `turns` where these take less than `patience` seconds together.
+    """
     figures: dict[str, list[float]] = {name: [] for name in measures}
-    for turn in range(-warm, turns):
+    if warm:
+        for measure in measures.values():
+            measure()
+    began = time.perf_counter()
+    while min(map(len, figures.values())) < turns or time.perf_counter() - began < patience:
         for name, measure in measures.items():
-            figure = measure()
-            if turn >= 0:
-                figures[name].append(figure)
+            figures[name].append(measure())
     return figures
 
 
