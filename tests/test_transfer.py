@@ -395,25 +395,31 @@ def test_bad_tensors_are_refused(picture, other):
             style_transfer(bad, other, **SMALL)
 
 
+class Late(nst.graphs.Reading):
+    """Numbers that are read late, as those from a GPU are."""
+
+    def __init__(self, numbers):
+        super().__init__(numbers)
+        self.late = True
+
+
 def test_numbers_read_late_are_the_same(picture, other, monkeypatch):
     """As on a GPU, where the loop runs ahead of them."""
-    ahead = []
+    underway, depths = [], []
 
-    class Late(nst.graphs.Reading):
+    class Watched(Late):
         def __init__(self, numbers):
-            super().__init__(numbers.clone())
-            self.late = True
-            ahead.append(self)
+            super().__init__(numbers)
+            underway.append(self)
 
         def read(self):
-            ahead.remove(self)
-            depths.append(len(ahead))
+            underway.remove(self)
+            depths.append(len(underway))
             return super().read()
 
-    depths = []
     options = SMALL | {"sizes": (40, 56), "num_steps": 12}
     prompt = style_transfer(picture, other, **options)
-    monkeypatch.setattr("nst.loop.Reading", Late)
+    monkeypatch.setattr("nst.loop.Reading", Watched)
     late = style_transfer(picture, other, **options)
     assert max(depths) == nst.loop.LATE
     assert torch.equal(late.image, prompt.image)
@@ -428,11 +434,6 @@ def test_numbers_read_late_are_the_same(picture, other, monkeypatch):
 
 @pytest.mark.parametrize(("rate", "reason"), [(1e-30, "stalled"), (1e3, "diverged")])
 def test_an_end_noticed_late_hands_back_the_best_picture(picture, other, monkeypatch, rate, reason):
-    class Late(nst.graphs.Reading):
-        def __init__(self, numbers):
-            super().__init__(numbers)
-            self.late = True
-
     options = SMALL | {"optimizer": "adam", "learning_rate": rate, "num_steps": 100}
     prompt = style_transfer(picture, other, **options)
     monkeypatch.setattr("nst.loop.Reading", Late)
@@ -441,6 +442,20 @@ def test_an_end_noticed_late_hands_back_the_best_picture(picture, other, monkeyp
     assert len(late.history) - len(prompt.history) == nst.loop.LATE
     torch.testing.assert_close(late.image, picture)
     assert len(late.checkpoint["state"]["totals"]) == len(late.history)
+
+
+def test_the_first_reason_to_end_counts(picture, other, monkeypatch):
+    """Also where the numbers that were under way look well again."""
+
+    def note(state, total):
+        state.totals.append(total)
+        return "diverged" if len(state.totals) == 4 else None
+
+    monkeypatch.setattr("nst.loop.State.note", note)
+    monkeypatch.setattr("nst.loop.Reading", Late)
+    result = style_transfer(picture, other, **SMALL | {"num_steps": 30})
+    assert result.reason == "diverged"
+    assert len(result.history) == 4 + nst.loop.LATE
 
 
 def test_bfloat16_paints_nearly_the_same_picture(picture, other):
