@@ -1,8 +1,8 @@
-# make demo · test · lab: each makes .venv from pyproject.toml when it is missing or out of date.
+# make demo · test · lab · bench: each makes .venv from pyproject.toml when it is missing or out of date.
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test test-styles lab sheet styles clean
+.PHONY: demo test test-styles lab bench sheet styles clean
 
 demo: .venv/installed
 	$(BIN)/nst astronaut starry -o outputs/demo.png
@@ -19,6 +19,10 @@ test-styles: .venv/installed
 
 lab: .venv/installed
 	$(BIN)/jupyter lab notebooks
+
+# Against the published implementations; five minutes on two cores, an hour with BENCH=full.
+bench: .venv/installed
+	$(BIN)/python tools/bench.py
 
 # The sheet in the README: every style on two photographs; a few minutes.
 sheet: .venv/installed

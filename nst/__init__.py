@@ -1,8 +1,9 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, scales, memory, optimizers, loop, transfer. Each imports only those before it. Many runs
-go through axes, pools, workers and cells to experiments.
+objective, optimizers, loop, transfer. Beside them stand devices and graphs (for GPUs), scales and
+memory (for large pictures), and cells, workers, axes, pools and experiments (for many runs). Each
+imports only those before it.
 """
 
 from nst.errors import ImageError, NstError, SettingsError, WeightsError

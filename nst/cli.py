@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nst.cli_grid import paint_grid
+from nst.devices import PRECISIONS
 from nst.errors import ImageError, NstError, SettingsError
 from nst.features import layer_table
 from nst.files import write_atomically
@@ -104,6 +105,7 @@ def transfer_parser() -> argparse.ArgumentParser:
     add("--average", type=float, metavar="DECAY", help="running average of the pictures, as 0.99")
     add("--device", help="cpu, cuda, mps; by default a GPU if there is one")
     add("--memory-limit", metavar="BYTES", help="such as 8GB: larger pictures by tiles")
+    add("--precision", choices=PRECISIONS, help="of the network; tf32 is the default on NVIDIA's")
     add(
         "--save-every",
         type=int,

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,13 +16,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.graphs import Reading
 from nst.objective import total
 from nst.optimizers import make_optimizer
 from nst.settings import Settings
 
 STALLED = 1e-7, 20  # the loss moved by less than this share of itself in so many steps
 DIVERGED = 1e4  # the loss grew to so many times its start
-
+LATE = 8  # a GPU may be so many steps ahead of the numbers that are read from it
 
 Evaluate = Callable[[Tensor], tuple[dict[str, Tensor], Tensor]]  # see Objective.loss_and_gradient
 
@@ -40,13 +42,11 @@ def minimise(
         optimizer.load_state_dict(state.optimizer)
     while True:
         terms, image.grad = evaluate(image)
-
-        *values, loss = torch.stack([*terms.values(), total(terms)]).tolist()
-        trouble = state.note(loss)
-        stop = watcher(state, loss, dict(zip(terms, values, strict=True)))
-        if stop or trouble or state.number >= num_steps:
+        state.keep_best(total(terms))
+        reason = watcher(state, terms)
+        if reason or state.number >= num_steps:
             state.optimizer = optimizer.state_dict()
-            return str(stop or trouble or "finished")
+            return reason or "finished"
 
         for group in optimizer.param_groups:
             group["lr"] = settings.step_length(state.number)
@@ -96,16 +96,24 @@ class State:
     number: int = 0
     optimizer: dict[str, Any] | None = None
     best: Tensor | None = None
-    best_total: float = float("inf")
+    best_total: Tensor | None = None
     average: Tensor | None = None
     average_weight: float = 0.0
     totals: list[float] = field(default_factory=list)
 
+    def keep_best(self, total: Tensor) -> None:
+        """Keep the current picture, of that loss, if it is the best; does not wait for a GPU."""
+        image = self.image.detach()
+        if self.best is None or self.best_total is None:
+            self.best, self.best_total = image.clone(), total
+        else:
+            better = total < self.best_total  # never for NaN
+            self.best = torch.where(better, image, self.best)
+            self.best_total = torch.where(better, total, self.best_total)
+
     def note(self, total: float) -> str | None:
-        """Take in the loss of the current picture; returns "diverged", "stalled" or None."""
+        """Take in the loss of the next picture; returns "diverged", "stalled" or None."""
         self.totals.append(total)
-        if total < self.best_total:
-            self.best, self.best_total = self.image.detach().clone(), total
         if not total <= DIVERGED * self.totals[0]:
             self.average = None  # it has swallowed the explosion
             return "diverged"
@@ -129,7 +137,11 @@ class State:
 
 
 class Watcher:
-    """Shows every step to the history, the progress bar and the callback."""
+    """Shows every step to the history, the progress bar and the callback.
+
+    On a GPU without a callback the numbers are read up to `LATE` steps late, so that it never waits
+    for Python: a stall is then noticed so much later.
+    """
 
     def __init__(
         self,
@@ -143,21 +155,43 @@ class Watcher:
         self.sizes, self.history, self.callback = sizes, history, callback
         self.bar, self.interrupted = bar, interrupted
         self.began = time.perf_counter() - seconds
+        self.underway: deque[tuple[int, list[str], Reading]] = deque()
 
     def seconds(self) -> float:
         """Since the run began."""
         return time.perf_counter() - self.began
 
-    def __call__(self, state: State, total: float, terms: dict[str, float]) -> str | None:
-        """Show the step; returns "stopped" or "interrupted" if the run is to end."""
+    def __call__(self, state: State, terms: dict[str, Tensor]) -> str | None:
+        """Show the step; returns why the run is to end, if it is.
+
+        "stopped", "interrupted", "diverged" or "stalled"; then, and after the last step, all steps
+        have been shown.
+        """
+        reading = Reading(torch.stack([*terms.values(), total(terms)]))
+        self.underway.append((state.number, list(terms), reading))
+        last = state.number >= self.sizes[state.size_index][1] or self.interrupted.is_set()
+        ahead = LATE if reading.late and not self.callback and not last else 0
+        reason = None
+        while len(self.underway) > (0 if reason else ahead):
+            # The first reason counts: what comes after it was under way already.
+            found = self.show(state)
+            reason = reason or found
+        return reason
+
+    def show(self, state: State) -> str | None:
+        """Show the oldest step that is under way; returns a reason to end the run."""
+        number, names, reading = self.underway.popleft()
+        *values, loss = reading.read()
+        trouble = state.note(loss)
         size, num_steps = self.sizes[state.size_index]
-        step = Step(state.number, num_steps, size, total, terms, self.seconds(), state.image)
+        terms = dict(zip(names, values, strict=True))
+        step = Step(number, num_steps, size, loss, terms, self.seconds(), state.image)
         self.history.append(step.record())
-        self.bar.set_postfix_str(f"{size} px, loss {total:.4g}", refresh=False)
-        self.bar.update(state.number > 0)
+        self.bar.set_postfix_str(f"{size} px, loss {loss:.4g}", refresh=False)
+        self.bar.update(number > 0)
         if self.callback and self.callback(step):
             return "stopped"
-        return "interrupted" if self.interrupted.is_set() else None
+        return "interrupted" if self.interrupted.is_set() else trouble
 
 
 @contextmanager

@@ -6,6 +6,7 @@ cited as (Gatys et al. 2016).
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,8 +31,26 @@ def gram_matrix(features: Tensor) -> Tensor:
     the loss (equation 4).
     """
     _, channels, height, width = features.shape
-    flat = features.flatten(2)
-    return flat @ flat.transpose(1, 2) / (channels * height * width)
+    # One row for each position; float32 at least, since the sums are long.
+    positions = features.permute(0, 2, 3, 1).flatten(1, 2)
+    positions = positions.to(torch.promote_types(positions.dtype, torch.float32))
+    return Products.apply(positions) / (channels * height * width)
+
+
+class Products(torch.autograd.Function):
+    """XᵀX, whose gradient takes one matrix product here; autograd by itself would take two."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """(B, M, C) → (B, C, C)."""
+        ctx.save_for_backward(x)
+        return x.mT @ x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """The gradient X(G + Gᵀ), where G is that with respect to the product."""
+        (x,) = ctx.saved_tensors
+        return x @ (gradient + gradient.mT)
 
 
 def style_loss(

@@ -9,6 +9,7 @@ the ReLU, our `relu4_2`.
 
 import os
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -28,6 +29,7 @@ from nst.checkpoints import (
     read_weights,
     torchvision_entry,
 )
+from nst.devices import pick_device
 from nst.errors import ImageError, SettingsError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -55,6 +57,7 @@ class Network(nn.Module):
 
     Call it with an image (B, 3, H, W) in [0, 1] and the names of layers; it returns their
     activations by name. `settings` says how it was loaded: the arguments of `load_network`.
+    `precision` is that of its computation, one of `nst.devices.PRECISIONS`.
     """
 
     mean: Tensor
@@ -65,11 +68,19 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.settings: dict[str, str | None] = {}
+        self.precision = "float32"
 
     @property
     def layer_names(self) -> list[str]:
         """All layers in order of evaluation."""
         raise NotImplementedError
+
+    def __call__(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Activations of `layers`, never of less than float32: losses are long sums of them."""
+        if self.precision != "bfloat16":
+            return super().__call__(image, layers)
+        with torch.autocast(image.device.type, torch.bfloat16, cache_enabled=False):
+            return {n: feature.float() for n, feature in super().__call__(image, layers).items()}
 
     def normalise(self, image: Tensor) -> Tensor:
         """The image on the scale that the network was trained on."""
@@ -113,8 +124,7 @@ class VGG(Network):
                     padding_mode=cast(Any, padding),
                 )
                 self.layers[f"conv{block}_{i}"] = convolution
-                # Out of place: an in-place ReLU would overwrite the conv activation kept before it.
-                self.layers[f"relu{block}_{i}"] = nn.ReLU(inplace=False)
+                self.layers[f"relu{block}_{i}"] = ReLU()
                 inputs = channels
             if block < len(blocks) or architecture.complete:
                 self.layers[f"pool{block}"] = Pool(average=pooling != "max")
@@ -143,12 +153,22 @@ class VGG(Network):
             )
         x, features = self.normalise(image), {}
         for name, module in self.layers.items():
-            x = module(x)
+            # Overwriting an activation that nobody asked for spares its memory.
+            spare = isinstance(module, ReLU) and name.replace("relu", "conv") not in layers
+            x = module(x, overwrite=True) if spare else module(x)
             if name in layers:
                 features[name] = x
             if name == deepest:
                 break
         return {name: features[name] for name in layers}
+
+
+class ReLU(nn.Module):
+    """max(x, 0), in x's own memory if told to overwrite it."""
+
+    def forward(self, x: Tensor, overwrite: bool = False) -> Tensor:
+        """Of any shape."""
+        return x.relu_() if overwrite else x.relu()
 
 
 class Pool(nn.Module):
@@ -205,20 +225,17 @@ def out_of_place(extractor: GraphModule) -> GraphModule:
     return extractor.eval()
 
 
-def pick_device(device: torch.device | str | None) -> torch.device:
-    """The device asked for, else a GPU if there is one, else the CPU.
+def fit_out(network: Network, device: torch.device, precision: str) -> Network:
+    """A copy of the network for a run on `device`, so that the given one stays as it is.
 
-    Raises:
-        SettingsError: there is no such device.
+    Its weights lie as the convolutions read them fastest (channels last), and `extract_features`
+    computes with it in `precision`.
     """
-    if device is not None:
-        try:
-            return torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:
-            raise SettingsError(f"there is no device {str(device)!r} here; try cpu") from error
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    # On Apple's GPUs it pays less, and has given wrong numbers.
+    layout = torch.contiguous_format if device.type == "mps" else torch.channels_last
+    copy = deepcopy(network).to(device).to(memory_format=layout)
+    copy.precision = precision
+    return copy
 
 
 def load_network(

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from nst.errors import SettingsError
-from nst.features import extract_features, layer_table
+from nst.features import layer_table
+from nst.graphs import Graph
 from nst.losses import gram_matrix, total_variation_loss
 from nst.networks import VGG, Network
 from nst.objective import Objective
@@ -168,7 +169,7 @@ class TiledObjective(Objective):
         """Every tile's own activations of every layer, with the layer's name and stride."""
         here = view(self.network, layers)
         for tile in here.tiles(image, self.tile):
-            for layer, feature in extract_features(self.network, image[tile.seen], layers).items():
+            for layer, feature in super().see(image[tile.seen], layers).items():
                 stride = here.strides[layer]
                 yield tile, layer, stride, feature[tile.own(stride)]
 
@@ -215,7 +216,7 @@ class TiledObjective(Objective):
         The gradient is that of the pixels that the tile sees, its margin among them.
         """
         pixels, terms = pixels.detach().requires_grad_(), {}
-        features = extract_features(self.network, pixels, self.layers)
+        features = super().see(pixels, self.layers)
         for layer, feature in features.items():
             own, part = tile.own(strides[layer]), tile.part(strides[layer])
             if layer in self.content:
@@ -246,7 +247,7 @@ class FallBack:
 
     def __init__(
         self,
-        make: Callable[[int | None], Objective],
+        make: Callable[[int | None], Objective | Graph],
         network: Network,
         layers: Sequence[str],
         tile: int | None,
@@ -256,7 +257,7 @@ class FallBack:
         is the first to try, `layers` those that the objective reads, and `say` is told of a change.
         """
         self.make, self.network, self.layers, self.tile, self.say = make, network, layers, tile, say
-        self.objective: Objective | None = None
+        self.objective: Objective | Graph | None = None
 
     def __call__(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Every term, detached, and the gradient of their sum with respect to the image.

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.devices import arithmetic, pick_device, pick_precision
 from nst.errors import ImageError, SettingsError
 from nst.files import write_atomically, write_json
+from nst.graphs import Graph
 from nst.images import (
     Source,
     fit,
@@ -26,7 +28,7 @@ from nst.images import (
 )
 from nst.loop import Callback, State, Watcher, interruptible, minimise, progress_bar
 from nst.memory import Plan, parse_bytes, plan
-from nst.networks import Network, load_network, pick_device
+from nst.networks import Network, fit_out, load_network
 from nst.objective import Objective, layers_of
 from nst.scales import FallBack, TiledObjective
 from nst.settings import Settings, make_settings
@@ -83,6 +85,7 @@ def style_transfer(
     preset: str = "default",
     init: Picture | None = None,
     device: torch.device | str | None = None,
+    precision: str | None = None,
     memory_limit: int | str | None = None,
     callback: Callback | None = None,
     progress: bool | None = None,
@@ -100,7 +103,10 @@ def style_transfer(
         preset: the settings that all others change; see `nst.settings.PRESETS`.
         init: "content", "style", "noise", or a picture to start from.
         device: "cpu", "cuda", "mps", …; by default where the network is, or else a GPU if there is
-            one. A network that is given is moved there.
+            one. A network that is given is copied there.
+        precision: of the network: "float32"; "tf32", the default on NVIDIA's GPUs, which elsewhere
+            means the same as float32; or "bfloat16", faster still there. The picture and the losses
+            are float32 in any case.
         memory_limit: bytes, or text such as "8GB", that the process may take; the picture is then
             evaluated in tiles where it has to be, which changes nothing but the time, and L-BFGS's
             history shortened, which is said. For VGGs. Without a limit, a GPU that runs out of
@@ -134,7 +140,8 @@ def style_transfer(
         **changes,
     )
     place = pick_device(device)
-    network = (network if isinstance(network, Network) else network_of(settings)).to(place)
+    network = network if isinstance(network, Network) else network_of(settings)
+    network = fit_out(network, place, pick_precision(precision, place))
     content = load(content_image, max(settings.sizes), place)
     style_size = round(max(settings.sizes) * settings.style_scale)
     loaded = [load(style, style_size, place) for style in styles]
@@ -152,6 +159,7 @@ def reconstruct_content(
     own size, up to 512 pixels.
     """
     start: dict[str, Any] = {"init": "noise", "style_weight": 0.0, "tv_weight": 0.0, "sizes": 512}
+    start["optimizer"] = "lbfgs-plain"  # from shallow layers the other takes twice as many steps
     return style_transfer(image, [], [layer], None, num_steps, network=network, **start | options)
 
 
@@ -177,6 +185,7 @@ def resume(
     *,
     network: Network | None = None,
     device: torch.device | str | None = None,
+    precision: str | None = None,
     memory_limit: int | str | None = None,
     callback: Callback | None = None,
     progress: bool | None = None,
@@ -187,7 +196,7 @@ def resume(
         folder: where it was saved.
         num_steps: another number of steps for the size at which the run is, and all further ones.
         network: needed only for a network that `load_network` cannot load again by itself.
-        device, memory_limit, callback, progress: as for `style_transfer`.
+        device, precision, memory_limit, callback, progress: as for `style_transfer`.
     """
     path, place = Path(folder).expanduser() / "checkpoint.pt", pick_device(device)
     if not path.is_file():
@@ -200,7 +209,7 @@ def resume(
     if num_steps is not None:
         done = [settings.steps_at(index) for index in range(state.size_index)]
         settings = replace(settings, num_steps=(*done, num_steps))
-    network = (network or network_of(settings)).to(place)
+    network = fit_out(network or network_of(settings), place, pick_precision(precision, place))
     limit = parse_bytes(memory_limit)
     job = Job(settings, network, saved["content"], saved["styles"], limit)
     if state.totals:
@@ -244,10 +253,13 @@ class Job:
             say(f"at {size} pixels, L-BFGS has memory for its last {found.history} steps only")
         return found
 
-    def objective(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
+    def objective(
+        self, content: Tensor, styles: list[Tensor], tile: int | None
+    ) -> Objective | Graph:
         """What is minimised: of the whole picture at once, or by tiles."""
         if tile is None:
-            return Objective(self.network, content, styles, self.settings)
+            objective = Objective(self.network, content, styles, self.settings)
+            return Graph(objective) if content.is_cuda else objective
         return TiledObjective(self.network, content, styles, self.settings, tile)
 
     def start(self, init: Picture) -> Tensor:
@@ -277,7 +289,7 @@ class Job:
         sizes, reason = self.sizes(), "finished"
         plans = [self.plan(size) for size, _ in sizes]
         bar = progress_bar(sum(steps for _, steps in sizes), progress)
-        with bar, interruptible() as interrupted:
+        with bar, arithmetic(self.network.precision), interruptible() as interrupted:
             watcher = Watcher(sizes, history, seconds, callback, bar, interrupted)
             for index in range(state.size_index, len(sizes)):
                 size, num_steps = sizes[index]

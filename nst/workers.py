@@ -12,10 +12,11 @@ from torch import Tensor
 
 from nst.cache import Cache, caching
 from nst.cells import Cell
+from nst.devices import pick_device, pick_precision
 from nst.errors import NstError
 from nst.images import postprocess_image, resize
 from nst.loop import State
-from nst.networks import Network, load_network, pick_device
+from nst.networks import Network, fit_out, load_network
 from nst.objective import Objective
 from nst.settings import Settings
 from nst.transfer import Job
@@ -66,7 +67,7 @@ def failure(settings: Settings, error: BaseException) -> Cell:
 
 def _run(task: Task) -> Cell:
     place = pick_device(task.device)
-    settings, network = task.settings, loaded_network(task.settings, str(place))
+    settings, network = task.settings, loaded_network(task.settings, place)
     content, *styles = (unpack(picture, place) for picture in (task.content, *task.styles))
     with caching(CACHE):
         job = Job(settings, network, content, styles)
@@ -128,11 +129,14 @@ def unpack(picture: np.ndarray, device: torch.device) -> Tensor:
     return (image if image.is_floating_point() else image.float() / 255).to(device)
 
 
-def loaded_network(settings: Settings, device: str) -> Network:
+def loaded_network(settings: Settings, device: torch.device) -> Network:
     """The settings' network; a worker keeps the last two."""
     return _load(settings.network, settings.weights, settings.pooling, settings.padding, device)
 
 
 @lru_cache(maxsize=2)
-def _load(*arguments: Any) -> Network:
-    return load_network(*arguments)
+def _load(
+    name: str, weights: str | None, pooling: str, padding: str, device: torch.device
+) -> Network:
+    network = load_network(name, weights, pooling, padding)
+    return fit_out(network, device, pick_precision(None, device))

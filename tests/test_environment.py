@@ -61,9 +61,10 @@ def test_importing_loads_no_plotting_and_no_widgets():
 
 def test_modules_import_only_those_before_them():
     order = [
-        *("errors", "files", "images", "checkpoints", "networks", "features", "losses"),
-        *("settings", "cache", "objective", "scales", "memory", "optimizers", "loop", "transfer"),
-        *("cells", "workers", "axes", "pools", "experiments", "plots", "cli_grid", "cli"),
+        *("errors", "files", "images", "checkpoints", "devices", "networks", "features", "losses"),
+        *("settings", "cache", "objective", "graphs", "scales", "memory", "optimizers", "loop"),
+        *("transfer", "cells", "workers", "axes", "pools", "experiments", "plots"),
+        *("cli_grid", "cli"),
     ]
     files = {path.stem for path in (ROOT / "nst").glob("*.py")} - {"__init__", "__main__"}
     assert files == set(order)

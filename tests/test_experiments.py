@@ -467,7 +467,7 @@ def test_pictures_that_are_the_same_leave_the_weights_alone(picture, here):
 
 def test_a_worker_computes_no_target_twice(picture, other, here, monkeypatch):
     monkeypatch.setattr(workers, "CACHE", Cache())
-    network = workers.loaded_network(nst.Settings(), "cpu")
+    network = workers.loaded_network(nst.Settings(), torch.device("cpu"))
     images = []
     with network.register_forward_pre_hook(lambda _, inputs: images.append(inputs[0].shape[-2:])):
         grid(

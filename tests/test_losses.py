@@ -63,6 +63,25 @@ def test_style_loss_sums_layers_and_takes_any_size():
     assert style_loss(a, b, ["x", "y"]).item() == pytest.approx(one("x") + one("y"), rel=1e-12)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gram_matrix_has_every_derivative_in_every_layout(layout):
+    features = random(2, 3, 4, 5).contiguous(memory_format=layout).requires_grad_()
+    # Not symmetric, as the derivative of a distance between Gram matrices would be.
+    weights = random(2, 3, 3, seed=1)
+    assert torch.autograd.gradcheck(lambda x: weights * gram_matrix(x), features)
+    assert torch.autograd.gradgradcheck(lambda x: weights * gram_matrix(x), features)
+
+
+def test_gram_matrix_of_bfloat16_is_summed_in_float32():
+    """Sums of 8 bits would stop growing at 256 times their terms."""
+    features = torch.ones(1, 2, 64, 64, dtype=torch.bfloat16, requires_grad=True)
+    gram = gram_matrix(features * 1.0078125)
+    assert gram.dtype == torch.float32
+    torch.testing.assert_close(gram, torch.full((1, 2, 2), 1.0078125**2 / 2))
+    gram.sum().backward()
+    assert features.grad.dtype == torch.bfloat16
+
+
 @pytest.mark.parametrize(("height", "width"), [(2, 2), (5, 8)])
 def test_total_variation_of_a_checkerboard_and_a_constant(height, width):
     rows, columns = torch.arange(height)[:, None], torch.arange(width)

@@ -65,7 +65,7 @@ def test_vgg19_is_torchvisions(vgg19_features, vgg19_file):
             name = "pool" + name[4]
         else:
             name = names.get(number) or name.replace("conv", "relu")
-        x = torch.relu(x) if isinstance(layer, torch.nn.ReLU) else layer(x)
+        x = torch.relu(x) if isinstance(layer, nst.networks.ReLU) else layer(x)
         torch.testing.assert_close(ours[name], x, msg=name)
 
 
@@ -106,6 +106,28 @@ def test_conv_and_relu_are_kept_apart(quarter, picture):
     features = quarter(picture, ["conv4_2", "relu4_2"])
     assert features["conv4_2"].min() < 0
     torch.testing.assert_close(features["relu4_2"], features["conv4_2"].relu())
+
+
+def test_only_activations_that_are_asked_for_are_kept(picture):
+    """A ReLU overwrites its input, unless somebody reads that too."""
+    network, kept = load_network("vgg19_quarter"), {}
+    for name, module in network.layers.items():
+        module.register_forward_hook(lambda _, __, x, name=name: kept.update({name: x.data_ptr()}))
+    network(picture, ["conv1_1", "relu2_1"])
+    assert kept["conv1_1"] != kept["relu1_1"]
+    assert kept["conv1_2"] == kept["relu1_2"]
+    assert kept["conv2_1"] == kept["relu2_1"]
+
+
+def test_a_network_in_bfloat16_gives_float32(quarter, picture):
+    rough = nst.networks.fit_out(quarter, torch.device("cpu"), "bfloat16")
+    layers = ["conv1_1", "relu5_1"]
+    exact, seen = quarter(picture, layers), rough(picture, layers)
+    for layer in layers:
+        assert seen[layer].dtype == torch.float32
+        error = (seen[layer] - exact[layer]).norm() / exact[layer].norm()
+        assert 1e-4 < error < 0.02
+    assert quarter.precision == "float32"
 
 
 def test_nothing_deeper_than_asked_for_is_computed(picture):

@@ -174,6 +174,21 @@ def test_the_gradient_is_the_finite_difference(network, pictures):
     assert (ahead - behind) / (2 * step) == pytest.approx(slope, rel=1e-4)
 
 
+def test_activations_and_targets_have_the_layout_of_the_fastest_convolutions(network, pictures):
+    image, content, style = pictures
+    objective = Objective(network, content, [style], make_settings())
+    layouts = []
+    seen = network.layers["relu3_1"].register_forward_hook(
+        lambda _, __, x: layouts.append(x.is_contiguous(memory_format=torch.channels_last))
+    )
+    _, gradient = objective.loss_and_gradient(image)
+    seen.remove()
+    assert layouts == [True]
+    target, _ = objective.content["relu4_2"]
+    assert target.is_contiguous(memory_format=torch.channels_last)
+    assert gradient.is_contiguous()
+
+
 def test_terms_without_weight_are_not_computed(network, pictures):
     image, _, style = pictures
     settings = make_settings(

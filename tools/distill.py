@@ -34,11 +34,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from nst.checkpoints import fit_weights, read_weights
+from nst.devices import pick_device
 from nst.errors import ImageError
 from nst.files import write_atomically
 from nst.images import open_image
 from nst.loop import interruptible
-from nst.networks import ARCHITECTURES, VGG, Architecture, pick_device
+from nst.networks import ARCHITECTURES, VGG, Architecture
 
 CONVOLUTIONS = [f"{b}_{i}" for b, n in enumerate((2, 2, 4, 4, 1), 1) for i in range(1, n + 1)]
 PIXELS_A_BATCH = 8 * 128 * 128

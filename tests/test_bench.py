@@ -1,0 +1,128 @@
+"""The benchmark at tiny sizes: its rows, its table, and the loops that it compares with."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+
+import bench
+import bench_measure
+import bench_references
+import bench_rows
+
+import nst
+
+
+@pytest.mark.parametrize(
+    ("loop", "preset"),
+    [
+        ("PyTorch tutorial", "pytorch-tutorial"),
+        ("Gatys' notebook", "gatys-notebook"),
+        ("neural-style-pt", "neural-style-pt"),
+    ],
+)
+def test_a_published_loop_has_the_loss_and_gradient_of_its_preset(
+    quarter, picture, other, loop, preset
+):
+    """Two ways to the same number: the preset is tested against the formulas in NumPy."""
+    start = other[..., :40, :].repeat(1, 1, 1, 2)[..., :56].contiguous()
+    loss, gradient = bench_references.PUBLISHED[loop](quarter, picture, other)(start.clone())
+    objective = nst.Objective(quarter, picture, [other], nst.make_settings(preset))
+    terms, expected = objective.loss_and_gradient(start)
+    assert loss.item() == pytest.approx(sum(terms.values()).item(), rel=1e-4)
+    torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-4 * expected.abs().max())
+
+
+def test_d2ls_loop_has_its_loss_and_takes_the_weights_gradients(quarter, picture, other):
+    """Its in-place ReLUs turn all its layers but the last into those after the ReLU."""
+    start = quarter.normalise(picture.flip(-1)).contiguous()
+    loss, _ = bench_references.d2l(quarter, picture, other)(start.clone())
+    layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "conv5_1"]
+    seen, content, style = (
+        nst.extract_features(quarter, image, ["relu4_4", *layers])
+        for image in (picture.flip(-1), picture, other)
+    )
+    pixels = start.numpy()
+    expected = 5 * (np.abs(np.diff(pixels, axis=2)).mean() + np.abs(np.diff(pixels, axis=3)).mean())
+    expected += nst.content_loss(seen, content, "relu4_4").item()
+    expected += 1e4 * nst.style_loss(seen, style, layers).item()
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
+    assert not any(p.requires_grad for p in quarter.parameters())
+
+
+def test_the_bare_networks_gradient(quarter, picture):
+    loss, gradient = bench_references.bare(quarter, "relu2_1")(picture.clone())
+    image = picture.clone().requires_grad_()
+    expected = quarter(image, ["relu2_1"])["relu2_1"].sum()
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    torch.testing.assert_close(gradient, image.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_the_published_optimiser_starts_where_it_is_told(quarter, picture, other):
+    evaluate = bench_references.pytorch_tutorial(quarter, picture, other)
+    losses = bench_references.torch_lbfgs(evaluate, picture, 7)
+    assert len(losses) == 7
+    assert losses[0] == evaluate(picture.clone())[0].item()
+
+
+def test_measures_are_taken_in_turn_and_compared():
+    calls = []
+
+    def measure(name, figures):
+        return lambda: calls.append(name) or figures.pop(0)
+
+    measures = {
+        "ours": measure("ours", [9.0, 1.0, 2.0, 6.0]),
+        "theirs": measure("theirs", [9.0, 2.0, 8.0, 3.0]),
+    }
+    figures = bench_measure.in_turn(measures, 3)
+    assert calls == ["ours", "theirs"] * 4
+    (row,) = bench_measure.compare("speed", "x", "s", figures, {"theirs": 0.4})
+    assert (row.ours, row.reference, row.ratio) == (2.0, 3.0, 0.5)
+    assert (row.against, row.verdict) == ("theirs", "falls short")
+    (row,) = bench_measure.compare("speed", "x", "s", figures, {"theirs": 0.5})
+    assert row.verdict == "pass"
+    (row,) = bench_measure.compare("speed", "x", "s", figures, {})
+    assert row.verdict == ""
+
+
+def test_rows_become_a_table_and_json(tmp_path):
+    published = list(bench_references.PUBLISHED)
+    rows = bench_rows.one_evaluation("vgg19_quarter", (64, 48), published, turns=1)
+    assert [row.against for row in rows] == ["bare network", *published]
+    assert all(row.ours > 0 and row.reference > 0 and row.ratio > 0 and row.bar for row in rows)
+    bench.write(rows, bench.machine(), tmp_path)
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert [record["ratio"] for record in written["rows"]] == [row.ratio for row in rows]
+    assert written["machine"]["torch"] == torch.__version__
+    table = (tmp_path / "RESULTS.md").read_text()
+    assert table.count("| vgg19_quarter, 64×48 |") == len(rows)
+    assert f"| {rows[0].ratio:.3f} | ≤ 1.05 |" in table
+
+
+def test_a_run_to_a_loss_ends_there():
+    options = {"num_steps": 30, "preset": "pytorch-tutorial"}
+    whole = nst.style_transfer("astronaut", "starry", sizes=32, progress=False, **options)
+    goal = whole.history[20]["total"]
+    count, seconds = bench_rows.time_to(goal, "astronaut", "starry", [32], **options)
+    assert 1 < count <= 21
+    assert 0 < seconds < float("inf")
+    assert bench_rows.time_to(-1.0, "astronaut", "starry", [32], **options) == (31, float("inf"))
+
+
+def test_memory_is_that_of_the_activations():
+    """In-place ReLUs: conv1_1 and conv1_2 of 16 channels alone are 128 bytes a pixel."""
+    assert 0.128 < bench_rows.memory_measures("vgg19_quarter", (512, 384))["ours"]() < 2
+
+
+def test_slow_waves_are_told_from_fast_ones():
+    x = torch.arange(128.0)
+    slow, fast = (torch.sin(2 * torch.pi * x / n).expand(1, 3, 128, 128) for n in (64, 8))
+    loud = slow + 3 * fast
+    assert bench_rows.slow_share(loud, longest=16) == pytest.approx(np.log(0.1), abs=1e-3)
