@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
         for row in measure():
             found.append(row)
             print("  ".join(f"{cell:<18}" for cell in row.cells()), flush=True)
-    write(found, machine(), options.out)
+        write(found, machine(), options.out)  # after each kind, so that a cut loses little
     print(f"{time.perf_counter() - began:.0f} s; {options.out.name}/RESULTS.md")
 
 
