@@ -14,6 +14,7 @@ import bench
 import bench_measure
 import bench_references
 import bench_rows
+import bench_runs
 
 import nst
 
@@ -110,10 +111,10 @@ def test_a_run_to_a_loss_ends_there():
     options = {"num_steps": 30, "preset": "pytorch-tutorial"}
     whole = nst.style_transfer("astronaut", "starry", sizes=32, progress=False, **options)
     goal = whole.history[20]["total"]
-    count, seconds = bench_rows.time_to(goal, "astronaut", "starry", [32], **options)
+    count, seconds = bench_measure.time_to(goal, "astronaut", "starry", [32], **options)
     assert 1 < count <= 21
     assert 0 < seconds < float("inf")
-    assert bench_rows.time_to(-1.0, "astronaut", "starry", [32], **options) == (31, float("inf"))
+    assert bench_measure.time_to(-1.0, "astronaut", "starry", [32], **options) == (31, float("inf"))
 
 
 def test_memory_is_that_of_the_activations():
@@ -125,4 +126,20 @@ def test_slow_waves_are_told_from_fast_ones():
     x = torch.arange(128.0)
     slow, fast = (torch.sin(2 * torch.pi * x / n).expand(1, 3, 128, 128) for n in (64, 8))
     loud = slow + 3 * fast
-    assert bench_rows.slow_share(loud, longest=16) == pytest.approx(np.log(0.1), abs=1e-3)
+    assert bench_runs.slow_share(loud, longest=16) == pytest.approx(np.log(0.1), abs=1e-3)
+
+
+def test_fewer_steps_are_counted_to_the_plain_ones_loss():
+    pairs = [("astronaut", "starry")]
+    rows = list(bench_runs.fewer_steps(pairs, sizes=(32,), evaluations=20))
+    assert [row.unit for row in rows] == ["evaluations", "s", "evaluations", "s", "", ""]
+    assert all(row.reference <= 20 for row in rows if row.unit == "evaluations")
+    mean = (rows[0].ratio * rows[2].ratio) ** 0.5
+    assert rows[4].ours == pytest.approx(mean)
+
+
+def test_tiles_have_the_same_gradient():
+    error, cost = bench_runs.tiles(side=96, tile=32)
+    assert error.verdict == "pass"
+    assert error.ours > 0
+    assert cost.unit == "s"

@@ -1,11 +1,23 @@
 """How the benchmark measures: figures taken in turn, and rows of a table made of them."""
 
+import json
+import os
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
+
+import nst
+from nst.networks import VGG
+
+TURNS = 5  # the least that a median is taken of
 
 
 @dataclass(frozen=True)
@@ -84,3 +96,45 @@ def seconds(work: Callable[[], object]) -> Callable[[], float]:
         return time.perf_counter() - began
 
     return measure
+
+
+def network_of(name: str) -> VGG:
+    """The network by its name; VGG-19 untrained."""
+    network = nst.load_network(name, weights="random" if name == "vgg19" else None)
+    assert isinstance(network, VGG)
+    return network
+
+
+def pictures(width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
+    """A start, a content and a style picture, (1, 3, H, W): the time does not depend on them."""
+    generator = torch.Generator().manual_seed(0)
+    content, style = (torch.rand(1, 3, height, width, generator=generator) for _ in range(2))
+    return (content + style) / 2, content, style
+
+
+def time_to(
+    loss: float, content: str, style: str, sizes: Sequence[int], **options: Any
+) -> tuple[int, float]:
+    """Evaluations and seconds of a run until it has a loss at its last size; infinite if never."""
+
+    def watch(step: nst.Step) -> bool:
+        return step.size == sizes[-1] and step.total <= loss
+
+    options |= {"sizes": sizes, "callback": watch, "progress": False}
+    result = nst.style_transfer(content, style, **options)
+    reached = result.reason == "stopped"
+    return len(result.history), result.seconds if reached else float("inf")
+
+
+def in_a_process_of_its_own(code: str) -> Any:
+    """What `code` prints last, as JSON, run from its start."""
+    here = Path(__file__).resolve().parent
+    paths = os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])

@@ -1,46 +1,31 @@
-"""The benchmark's rows: each function measures some and yields them.
+"""The benchmark's rows on a step: each function measures some and yields them."""
 
-`SHORT` takes minutes on two cores, `LONG` is for BENCH=full. Timing needs no trained VGG-19, so it
-has random weights here.
-"""
-
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import torch
-from bench_measure import Row, compare, in_turn, seconds
+from bench_measure import (
+    TURNS,
+    Row,
+    compare,
+    in_a_process_of_its_own,
+    in_turn,
+    network_of,
+    pictures,
+    seconds,
+    time_to,
+)
 from bench_references import PUBLISHED, STANDARD, bare, pytorch_tutorial, torch_lbfgs
 from torch import Tensor
 
 import nst
 from nst.devices import PRECISIONS, arithmetic
 from nst.graphs import Graph
-from nst.networks import VGG, fit_out
+from nst.networks import fit_out
 
-TURNS = 5
 SIZES = ((320, 240), (512, 384), (1024, 768))
 LIMIT = 1.05  # the bar of a step: so many times the bare network's
 AHEAD = 1.0  # the bar of everything against a published loop
-
-
-def network_of(name: str) -> VGG:
-    """The network by its name; VGG-19 untrained."""
-    network = nst.load_network(name, weights="random" if name == "vgg19" else None)
-    assert isinstance(network, VGG)
-    return network
-
-
-def pictures(width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
-    """A start, a content and a style picture, (1, 3, H, W): the time does not depend on them."""
-    generator = torch.Generator().manual_seed(0)
-    content, style = (torch.rand(1, 3, height, width, generator=generator) for _ in range(2))
-    return (content + style) / 2, content, style
 
 
 def one_evaluation(
@@ -80,20 +65,6 @@ def more_evaluations() -> Iterator[Row]:
         yield from one_evaluation("vgg19", size, list(PUBLISHED))
 
 
-def time_to(
-    loss: float, content: str, style: str, sizes: Sequence[int], **options: Any
-) -> tuple[int, float]:
-    """Evaluations and seconds of a run until it has a loss at its last size; infinite if never."""
-
-    def watch(step: nst.Step) -> bool:
-        return step.size == sizes[-1] and step.total <= loss
-
-    options |= {"sizes": sizes, "callback": watch, "progress": False}
-    result = nst.style_transfer(content, style, **options)
-    reached = result.reason == "stopped"
-    return len(result.history), result.seconds if reached else float("inf")
-
-
 def whole_run(size: int = 192, evaluations: int = 60, turns: int = TURNS) -> Iterator[Row]:
     """Seconds to the loss that the tutorial's loop has at its end, with its own loss."""
     network = network_of("vgg19_quarter")
@@ -111,29 +82,15 @@ def whole_run(size: int = 192, evaluations: int = 60, turns: int = TURNS) -> Ite
     yield from compare("A whole run", label, "s", figures, {"PyTorch tutorial": AHEAD})
 
 
-def in_a_process_of_its_own(code: str) -> float:
-    """The number that `code` prints last, run from its start."""
-    here = Path(__file__).resolve().parent
-    paths = os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return float(json.loads(done.stdout.splitlines()[-1]))
-
-
 MEMORY = """
 import resource, sys
-import torch, bench_references, bench_rows, nst
+import torch, bench_measure, bench_references, nst
 torch.set_num_threads({threads})
 unit = 1 if sys.platform == "darwin" else 1024
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-start, content, style = bench_rows.pictures({width}, {height})
-network = bench_rows.network_of("{network}")
+start, content, style = bench_measure.pictures({width}, {height})
+network = bench_measure.network_of("{network}")
 before = peak()
 {setup}
 run(start)
@@ -245,61 +202,3 @@ def agreement(device: str = "cpu", size: int = 512, steps: int = 50) -> Iterator
         label, bar = f"{name}, {size} px, {steps} steps", None if "nudged" in name else 1.0
         for what, figure, most in (("30 dB", error, 10 ** (-30 / 20)), ("2 %", change, 0.02)):
             yield Row("Agreement with float32", label, what, "", figure, most, figure / most, bar)
-
-
-def coarse_to_fine(evaluations: int = 200, turns: int = TURNS) -> Iterator[Row]:
-    """Seconds to the same loss at 512 px, with 200 steps at 256 before, and without."""
-    goal = min(
-        step["total"]
-        for step in nst.style_transfer(
-            "astronaut", "starry", sizes=512, num_steps=evaluations, progress=False
-        ).history
-    )
-
-    def run(sizes: tuple[int, ...]) -> float:
-        steps = (200, 5 * evaluations)[-len(sizes) :]
-        return time_to(goal, "astronaut", "starry", sizes, num_steps=steps)[1]
-
-    measures = {"ours": partial(run, (256, 512)), "512 px only": partial(run, (512,))}
-    figures = in_turn(measures, turns, warm=False)
-    label = f"to the latter's loss after {evaluations}"
-    yield from compare("Coarse to fine", label, "s", figures, {})
-
-
-def large_structures(styles: Sequence[str] = ("starry", "waves", "mosaic")) -> Iterator[Row]:
-    """How much a texture lacks of what its style has beyond the network's receptive field.
-
-    The logarithm of the share of the luminance's variance that lies there, less the style's: 0 when
-    the texture has as much of it.
-    """
-    for style in styles:
-        goal = slow_share(nst.load_image(style, 512))
-
-        def lack(sizes: tuple[int, ...], style: str = style, goal: float = goal) -> float:
-            made = nst.synthesize_texture(
-                "vgg19_quarter", style, list(STANDARD), 100, sizes=sizes, progress=False
-            )
-            return abs(slow_share(made.image) - goal)
-
-        coarse, full = lack((128, 256, 512)), lack((512,))
-        label = f"{style}: what is missing of large structures"
-        section = "Coarse to fine"
-        yield Row(section, label, "512 px only", "", coarse, full, coarse / full)
-
-
-def slow_share(image: Tensor, longest: int | None = None) -> float:
-    """Logarithm of the variance's share at wavelengths beyond `longest` pixels.
-
-    By default that is the receptive field of the built-in network's deepest layer.
-    """
-    table = nst.layer_table(network_of("vgg19_quarter"))
-    longest = longest or table[-1].receptive_field or 0
-    power = torch.fft.fft2(image.mean(1)).abs().square()[0]
-    rows, columns = (torch.fft.fftfreq(n) for n in power.shape)
-    frequency = (rows[:, None].square() + columns.square()).sqrt()
-    power[0, 0] = 0
-    return (power[frequency < 1 / longest].sum() / power.sum()).log().item()
-
-
-SHORT = (evaluations, whole_run, memory, start_up, gpu)
-LONG = (more_evaluations, coarse_to_fine, large_structures)
