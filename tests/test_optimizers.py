@@ -1,5 +1,6 @@
-"""Our L-BFGS against torch's, against the secant equation, and the faster against the plain one."""
+"""Our L-BFGS against torch's, against the secant equation, and the faster one against BFGS."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,8 +8,8 @@ from nst import make_settings, optimizers
 from nst.optimizers import (
     LBFGS,
     LONGEST_STEP,
+    Guess,
     PlainLBFGS,
-    Spectrum,
     apply_inverse_hessian,
     inverse_hessian_product,
     make_optimizer,
@@ -92,9 +93,9 @@ def test_it_does_not_stop_where_torchs_would(kind):
     assert (pictures[-1] - 0.5).abs().max() < 1e-2
 
 
-def test_in_white_coordinates_and_unstretched_it_takes_the_plain_steps(monkeypatch):
-    monkeypatch.setattr(optimizers, "EXPONENT", 0.0)
+def test_with_the_plain_guess_it_takes_the_plain_steps(monkeypatch):
     monkeypatch.setattr(optimizers, "STRETCH", 1.0)
+    monkeypatch.setattr(Guess, "__call__", lambda _self, _state, vector: vector)
     image, plain = start(), start()
     ours = iterates(LBFGS(image, history=5), image, quadratic(), 20)
     expected = iterates(PlainLBFGS(plain, history=5), plain, quadratic(), 20)
@@ -110,42 +111,71 @@ def test_both_converge_to_the_same_picture():
     torch.testing.assert_close(pictures[0], pictures[1], rtol=0, atol=1e-6)
 
 
+def bfgs(guess, pairs):
+    """The inverse Hessian as a matrix (Nocedal and Wright 2006, equation 6.17)."""
+    inverse = np.array(guess)
+    for step, change in pairs:
+        shear = np.eye(len(step)) - np.outer(step, change) / (step @ change)
+        inverse = shear @ inverse @ shear.T + np.outer(step, step) / (step @ change)
+    return inverse
+
+
 @pytest.mark.parametrize("history", [3, 8])
-def test_the_matrix_products_are_the_two_loops(monkeypatch, history):
+def test_the_product_is_that_with_bfgss_matrix(history):
     """Also when the memory is full, and when a pair that does not fit takes a row of it."""
-    monkeypatch.setattr(optimizers, "STRETCH", 1.0)
     generator = torch.Generator().manual_seed(2)
-    random = lambda: torch.randn(12, generator=generator, dtype=torch.float64)  # noqa: E731
-    state, pairs = nothing_known(random(), history), []
-    remember(state, random())
-    state["gradient"] = random()
+    image = torch.randn(1, 3, 2, 2, generator=generator, dtype=torch.float64)
+    guess, pairs = Guess(image), []
+    state = nothing_known(image.flatten(), history) | guess.nothing_known()
     for number in range(12):
-        step = random() * 10.0 ** (-number / 3)
-        change = quadratic()(step + 0.5).flatten() * (-1 if number == 6 else 1)
-        gradient = state["gradient"] + change
+        step = torch.randn(12, generator=generator, dtype=torch.float64) * 10.0 ** (-number / 3)
+        change = quadratic()(step + 0.5) * (-1 if number == 6 else 1)
         state["move"] = step
-        along = remember(state, gradient)
-        state["gradient"] = gradient
-        pairs.append(None if number == 6 else [step, change, step @ change])
+        remember(state, change, guess)
+        pairs.append(None if number == 6 else (step.numpy(), change.numpy()))
         known = [pair for pair in pairs[-history:] if pair]
-        expected = apply_inverse_hessian(gradient, known)
-        torch.testing.assert_close(inverse_hessian_product(state, gradient, along), expected)
+        matrix = torch.stack([guess(state, unit) for unit in torch.eye(12).double()]).numpy()
+        if number != 6:
+            measured = step @ change / (change @ torch.from_numpy(matrix) @ change)
+            assert state["scale"].item() == pytest.approx(optimizers.STRETCH * measured.item())
+        gradient = torch.randn(12, generator=generator, dtype=torch.float64)
+        expected = bfgs(state["scale"].item() * matrix, known) @ gradient.numpy()
+        product = inverse_hessian_product(state, gradient, lambda v: guess(state, v))
+        np.testing.assert_allclose(product.numpy(), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(6, 8), (7, 8), (6, 9), (5, 7), (1, 4)])
-def test_the_spectrum_is_a_change_of_coordinates(shape):
+@pytest.mark.parametrize("shape", [(32, 48), (31, 48), (32, 47), (5, 7), (1, 4)])
+def test_the_guess_is_symmetric_and_positive(shape):
     generator = torch.Generator().manual_seed(3)
-    a, b = torch.randn(2, 1, 3, *shape, generator=generator, dtype=torch.float64)
-    spectrum = Spectrum(a)
-    there = spectrum.analyse(a)
-    # The transpose: <Tᵀ a, Tᵀ b> = <a, T Tᵀ b>.
-    product = (a * spectrum.synthesise(spectrum.analyse(b))).sum()
-    torch.testing.assert_close(there @ spectrum.analyse(b), product)
-    # A wave of frequency f is scaled by f^-0.8 on its way there and back, here with f = 1/4.
-    wave = torch.cos(torch.arange(shape[1]).double() * torch.pi / 2).expand(1, 3, *shape)
-    if shape[1] % 4 == 0:
-        back = spectrum.synthesise(spectrum.analyse(wave))
-        torch.testing.assert_close(back, wave * 0.25 ** (-2 * optimizers.EXPONENT))
+    a, b, step, change = torch.randn(4, 3 * shape[0] * shape[1], generator=generator).double()
+    guess = Guess(a.view(1, 3, *shape))
+    state = guess.nothing_known()
+    guess.learn(state, step * torch.linspace(0.1, 9, len(step)), change, torch.tensor(True))
+    torch.testing.assert_close(a @ guess(state, b), b @ guess(state, a))
+    assert a @ guess(state, a) > 0
+
+
+def test_the_guess_goes_further_at_low_frequencies():
+    guess = Guess(torch.zeros(1, 3, 16, 16, dtype=torch.float64))
+    slow, fast = (
+        torch.cos(torch.arange(16).double() * 2 * torch.pi * f).expand(1, 3, 16, 16).flatten()
+        for f in (1 / 8, 1 / 2)
+    )
+    for wave, frequency in ((slow, 1 / 8), (fast, 1 / 2)):
+        gone = guess(guess.nothing_known(), wave)
+        torch.testing.assert_close(gone, wave * frequency**-optimizers.FALL)
+
+
+def test_the_guess_goes_further_where_the_gradient_changed_less():
+    guess = Guess(torch.zeros(1, 3, 16, 32, dtype=torch.float64))
+    state, step = guess.nothing_known(), torch.ones(1, 3, 16, 32).double()
+    change = step.clone()
+    change[..., 16:] = 16.0
+    guess.learn(state, step.flatten(), change.flatten(), torch.tensor(True))
+    dots = torch.zeros(2, 1, 3, 16, 32).double()
+    dots[0, 0, 0, 8, 2], dots[1, 0, 0, 8, 29] = 1, 1
+    left, right = (guess(state, dot.flatten()).max() for dot in dots)
+    assert left / right == pytest.approx((16**2) ** (1 / 4), rel=1e-6)
 
 
 def test_adam_is_torchs():
