@@ -1,9 +1,12 @@
 """How the benchmark measures: figures taken in turn, and rows of a table made of them."""
 
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -84,3 +87,14 @@ def seconds(work: Callable[[], object]) -> Callable[[], float]:
         return time.perf_counter() - began
 
     return measure
+
+
+def peak_memory() -> int:
+    """The most that this process ever held, in bytes."""
+    table = Path("/proc/self/status")
+    if table.is_file():
+        # Linux starts a process's ru_maxrss at what its parent held.
+        lines = table.read_text().splitlines()
+        return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held * (1 if sys.platform == "darwin" else 1024)

@@ -126,18 +126,15 @@ def in_a_process_of_its_own(code: str) -> float:
 
 
 MEMORY = """
-import resource, sys
 import torch, bench_references, bench_rows, nst
+from bench_measure import peak_memory
 torch.set_num_threads({threads})
-unit = 1 if sys.platform == "darwin" else 1024
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 start, content, style = bench_rows.pictures({width}, {height})
 network = bench_rows.network_of("{network}")
-before = peak()
+before = peak_memory()
 {setup}
 run(start)
-print((peak() - before) / 1e9 / ({width} * {height} / 1e6))
+print((peak_memory() - before) / 1e9 / ({width} * {height} / 1e6))
 """
 SETUPS = {
     "ours": "run = nst.Objective(network, content, [style], nst.make_settings()).loss_and_gradient",
