@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -96,6 +97,17 @@ def seconds(work: Callable[[], object]) -> Callable[[], float]:
         return time.perf_counter() - began
 
     return measure
+
+
+def peak_memory() -> int:
+    """The most that this process ever held, in bytes."""
+    table = Path("/proc/self/status")
+    if table.is_file():
+        # Linux starts a process's ru_maxrss at what its parent held.
+        lines = table.read_text().splitlines()
+        return 1024 * int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held * (1 if sys.platform == "darwin" else 1024)
 
 
 def network_of(name: str) -> VGG:

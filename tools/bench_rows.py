@@ -83,18 +83,14 @@ def whole_run(size: int = 192, evaluations: int = 60, turns: int = TURNS) -> Ite
 
 
 MEMORY = """
-import resource, sys
 import torch, bench_measure, bench_references, nst
 torch.set_num_threads({threads})
-unit = 1 if sys.platform == "darwin" else 1024
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 start, content, style = bench_measure.pictures({width}, {height})
 network = bench_measure.network_of("{network}")
-before = peak()
+before = bench_measure.peak_memory()
 {setup}
 run(start)
-print((peak() - before) / 1e9 / ({width} * {height} / 1e6))
+print((bench_measure.peak_memory() - before) / 1e9 / ({width} * {height} / 1e6))
 """
 SETUPS = {
     "ours": "run = nst.Objective(network, content, [style], nst.make_settings()).loss_and_gradient",

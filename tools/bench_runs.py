@@ -99,10 +99,8 @@ def tiles(name: str = "vgg19_quarter", side: int = 1024, tile: int = 384) -> Ite
 
 
 LARGE = """
-import resource, sys
-import torch, nst
+import torch, bench_measure, nst
 torch.set_num_threads({threads})
-unit = 1 if sys.platform == "darwin" else 1024
 network = nst.load_network("vgg19", weights="random")
 picture = torch.rand(1, 3, {height}, {width}, generator=torch.Generator().manual_seed(0))
 seconds = []
@@ -110,7 +108,7 @@ nst.style_transfer(
     picture, "starry", network=network, sizes=max(picture.shape), num_steps=2, progress=False,
     callback=lambda step: seconds.append(step.seconds), {limit}
 )
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+peak = bench_measure.peak_memory() / 1e9
 print({figure})
 """
 
