@@ -12,8 +12,8 @@ from nst.settings import Settings
 
 LONGEST_STEP = 0.3  # the most that L-BFGS moves a pixel in one step; pixels are in [0, 1]
 STRETCH = 3.0  # where no step was made yet, `LBFGS` goes so many times further than measured
-FALL = 0.8  # exponent of the frequency in `Guess`
-FIELD = 16  # pixels
+FALL = 0.6  # exponent of the frequency in `Guess`
+FIELD = 4  # pixels
 FADE = 0.95  # weight of the past, from step to step, in what `Guess` measures
 
 

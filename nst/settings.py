@@ -60,7 +60,7 @@ class Settings:
     style_blend: tuple[float, ...] = ()
     style_scale: float = 1.0
     sizes: tuple[int, ...] = (256, 512)
-    num_steps: tuple[int, ...] = (200, 100)
+    num_steps: tuple[int, ...] = (120, 60)
     init: str = "content"
     seed: int = 0
     optimizer: str = "lbfgs"
