@@ -199,8 +199,9 @@ def totals(result):
 def test_a_full_gpu_goes_on_in_tiles_and_loses_nothing(capsys, since, most, tiles):
     """80 × 112 pixels do not fit: already at the targets, or at a later evaluation."""
     pictures = painting(80, 112, 0), painting(44, 36, 1)
-    result = style_transfer(*pictures, network=counting(most=most, since=since), **SMALL)
-    whole = style_transfer(*pictures, network=narrow(), **SMALL)
+    options = SMALL | {"optimizer": "lbfgs-plain"}  # the other blows up the last digit sooner
+    result = style_transfer(*pictures, network=counting(most=most, since=since), **options)
+    whole = style_transfer(*pictures, network=narrow(), **options)
     assert result.reason == whole.reason == "finished"
     torch.testing.assert_close(totals(result), totals(whole), rtol=1e-3, atol=0)
     torch.testing.assert_close(result.image, whole.image, rtol=0, atol=3e-3)
