@@ -12,7 +12,7 @@ from nst.settings import Settings
 
 LONGEST_STEP = 0.3  # the most that L-BFGS moves a pixel in one step; pixels are in [0, 1]
 STRETCH = 3.0  # where no step was made yet, `LBFGS` goes so many times further than measured
-FALL = 0.6  # exponent of the frequency in `Guess`
+FALL = 0.3  # exponent of the frequency in `Guess`
 FIELD = 4  # pixels
 FADE = 0.95  # weight of the past, from step to step, in what `Guess` measures
 
@@ -108,43 +108,54 @@ class Guess:
     """Guesses how far to go along a gradient, up to one factor for all of it.
 
     Further at low frequencies f, by 1/f^`FALL`. And further where the gradient changed little for
-    the steps that were made, as in a flat sky. Both are measured as mean squares in fields of
-    about `FIELD` × `FIELD` pixels, over the last dozens of steps. Were the curvature all local,
-    their ratio would have the exponent 1/2; as it is not, it gets half of that.
+    the steps that were made: among the frequencies, in rings half an octave wide, and in the
+    picture, in fields of about `FIELD` × `FIELD` pixels. Were the curvature a matter of rings or
+    fields alone, the right factor would be the square root of mean squared step over mean squared
+    change; as it is not, the guess takes the root of that root.
     """
 
     def __init__(self, image: Tensor):
-        self.shape, (height, width) = image.shape, image.shape[-2:]
-        rows = torch.fft.fftfreq(height, device=image.device, dtype=image.dtype)
-        columns = torch.fft.rfftfreq(width, device=image.device, dtype=image.dtype)
-        frequency = (rows[:, None] ** 2 + columns**2).sqrt().clamp(min=1 / max(height, width))
-        self.spectrum = frequency**-FALL
+        self.shape, self.size = image.shape, image.shape[-2:]
+        height, width = self.size
+        frequency = torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width) ** 2
+        frequency = frequency.sqrt().clamp(min=1 / max(height, width))
+        self.fall = (frequency**-FALL).to(image)
+        octaves = torch.arange(6.5, 0.6, -0.5)
+        ring = torch.bucketize(frequency, 2**-octaves)
+        self.ring = ring.to(image.device)  # of every coefficient
+        self.in_ring = ring.flatten().bincount(minlength=len(octaves) + 1).clamp(min=1).to(image)
         self.fields = max(1, round(height / FIELD)), max(1, round(width / FIELD))
-        self.like = image.detach()
 
     def nothing_known(self) -> dict[str, Tensor]:
-        """Mean squares of the steps and of the gradient's changes, (1, 1, rows, columns)."""
-        zeros = self.like.new_zeros(1, 1, *self.fields)
-        return {"steps²": zeros, "changes²": zeros}
+        """Sums of mean squares of the steps, and of the changes: (2, 1, rows, columns), (2, n)."""
+        zeros = self.fall.new_zeros
+        return {"fields": zeros(2, 1, *self.fields), "rings": zeros(2, len(self.in_ring))}
 
     def learn(self, state: dict[str, Any], step: Tensor, change: Tensor, fits: Tensor) -> None:
-        """Take in a step and the change along it, if it fits."""
+        """Take in a step and the change along it, if it fits; the past fades by `FADE`."""
         weight = fits / change.square().sum()
-        for name, values in (("steps²", step), ("changes²", change)):
-            means = F.adaptive_avg_pool2d(
-                values.view(self.shape).square().mean(1, keepdim=True), self.fields
-            )
-            state[name] = FADE * state[name] + weight * means
+        both = torch.stack([step, change]).view(2, *self.shape[1:])
+        fields = F.adaptive_avg_pool2d(both.square().mean(1, keepdim=True), self.fields)
+        power = torch.fft.rfft2(both, norm="ortho").abs().square().mean(1).flatten(1)
+        rings = torch.zeros_like(state["rings"]).index_add(1, self.ring.flatten(), power)
+        state["fields"] = FADE * state["fields"] + weight * fields
+        state["rings"] = FADE * state["rings"] + weight * rings / self.in_ring
 
     def __call__(self, state: dict[str, Any], vector: Tensor) -> Tensor:
         """How far to go along a flat gradient; symmetric and positive definite."""
-        ratio = (state["steps²"] / state["changes²"]).log()
-        ratio = torch.where(ratio.isfinite(), ratio, 0.0)
-        local = ((ratio - ratio.mean()) / 8).clamp(-1.4, 1.4).exp()  # it counts twice
-        local = F.interpolate(local, self.shape[-2:], mode="bilinear")
+        # Fields count before and after, hence half of each; so the product stays symmetric.
+        local = F.interpolate(factors(state["fields"]).sqrt()[None], self.size, mode="bilinear")
+        spectrum = self.fall * factors(state["rings"])[self.ring]
         coefficients = torch.fft.rfft2(local * vector.view(self.shape))
-        smooth = torch.fft.irfft2(coefficients * self.spectrum, s=self.shape[-2:])
-        return (local * smooth).flatten()
+        return (local * torch.fft.irfft2(spectrum * coefficients, s=self.size)).flatten()
+
+
+def factors(squares: Tensor) -> Tensor:
+    """(steps² / changes²)^¼, but for a common factor; 1 where nothing was measured."""
+    steps, changes = squares
+    ratio = (steps / changes).log()
+    ratio = torch.where(ratio.isfinite(), ratio, 0.0)
+    return ((ratio - ratio.mean()) / 4).clamp(-3, 3).exp()
 
 
 def nothing_known(gradient: Tensor, history: int) -> dict[str, Any]:

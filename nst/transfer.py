@@ -159,7 +159,6 @@ def reconstruct_content(
     own size, up to 512 pixels.
     """
     start: dict[str, Any] = {"init": "noise", "style_weight": 0.0, "tv_weight": 0.0, "sizes": 512}
-    start["optimizer"] = "lbfgs-plain"  # from shallow layers the other takes twice as many steps
     return style_transfer(image, [], [layer], None, num_steps, network=network, **start | options)
 
 
