@@ -127,24 +127,30 @@ class Guess:
         self.fields = max(1, round(height / FIELD)), max(1, round(width / FIELD))
 
     def nothing_known(self) -> dict[str, Tensor]:
-        """Sums of mean squares of the steps, and of the changes: (2, 1, rows, columns), (2, n)."""
+        """Sums of mean squares of the steps, and of the changes: (2, rows, columns), (2, n)."""
         zeros = self.fall.new_zeros
-        return {"fields": zeros(2, 1, *self.fields), "rings": zeros(2, len(self.in_ring))}
+        return {"fields": zeros(2, *self.fields), "rings": zeros(2, len(self.in_ring))}
 
     def learn(self, state: dict[str, Any], step: Tensor, change: Tensor, fits: Tensor) -> None:
         """Take in a step and the change along it, if it fits; the past fades by `FADE`."""
         weight = fits / change.square().sum()
-        both = torch.stack([step, change]).view(2, *self.shape[1:])
-        fields = F.adaptive_avg_pool2d(both.square().mean(1, keepdim=True), self.fields)
-        power = torch.fft.rfft2(both, norm="ortho").abs().square().mean(1).flatten(1)
-        rings = torch.zeros_like(state["rings"]).index_add(1, self.ring.flatten(), power)
-        state["fields"] = FADE * state["fields"] + weight * fields
-        state["rings"] = FADE * state["rings"] + weight * rings / self.in_ring
+        measured = zip(self.measure(step), self.measure(change), strict=True)
+        for name, both in zip(("fields", "rings"), measured, strict=True):
+            state[name] = FADE * state[name] + weight * torch.stack(both)
+
+    def measure(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squares of a flat picture's pixels by field, and of its coefficients by ring."""
+        picture = values.view(self.shape)[0]
+        fields = F.adaptive_avg_pool2d(picture.square().mean(0, keepdim=True), self.fields)[0]
+        power = torch.fft.rfft2(picture, norm="ortho").abs().square().mean(0).flatten()
+        rings = torch.zeros_like(self.in_ring).index_add(0, self.ring.flatten(), power)
+        return fields, rings / self.in_ring
 
     def __call__(self, state: dict[str, Any], vector: Tensor) -> Tensor:
         """How far to go along a flat gradient; symmetric and positive definite."""
         # Fields count before and after, hence half of each; so the product stays symmetric.
-        local = F.interpolate(factors(state["fields"]).sqrt()[None], self.size, mode="bilinear")
+        local = factors(state["fields"]).sqrt()[None, None]
+        local = F.interpolate(local, self.size, mode="bilinear")
         spectrum = self.fall * factors(state["rings"])[self.ring]
         coefficients = torch.fft.rfft2(local * vector.view(self.shape))
         return (local * torch.fft.irfft2(spectrum * coefficients, s=self.size)).flatten()
