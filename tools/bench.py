@@ -16,7 +16,15 @@ from pathlib import Path
 
 import torch
 from bench_measure import Row
-from bench_rows import evaluations, gpu, memory, more_evaluations, start_up, whole_run
+from bench_rows import (
+    evaluations,
+    gpu,
+    memory,
+    more_evaluations,
+    more_memory,
+    start_up,
+    whole_run,
+)
 from bench_runs import (
     coarse_to_fine,
     fewer_steps,
@@ -33,7 +41,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 # Minutes on two cores; and what BENCH=full adds.
 SHORT = (evaluations, whole_run, memory, start_up, fewer_steps, tiles, gpu)
 LONG = (
-    *(more_evaluations, fewer_steps_everywhere, large_picture, many_runs),
+    *(more_evaluations, more_memory, fewer_steps_everywhere, large_picture, many_runs),
     *(coarse_to_fine, large_structures),
 )
 HEADINGS = ["what", "against", "ours", "theirs", "ratio", "bar", ""]

@@ -41,8 +41,8 @@ PAIRS = (
 
 
 def fewer_steps(
-    pairs: Sequence[tuple[str, str]] = PAIRS[:3],
-    sizes: Sequence[int] = (160,),
+    pairs: Sequence[tuple[str, str]] = PAIRS[:2],
+    sizes: Sequence[int] = (128,),
     networks: Sequence[str] = ("vgg19_quarter",),
     evaluations: int = 300,
 ) -> Iterator[Row]:
