@@ -64,3 +64,9 @@ def test_a_student_as_wide_as_its_teacher_starts_as_good(monkeypatch):
     lost = distill.unexplained(student, heads, lesson, unit)
     assert lost["1_1"] < 0.01
     assert lost["2_1"] < 0.05
+    before = {name: value.clone() for name, value in student.state_dict().items()}
+    for head in heads.values():
+        torch.nn.init.zeros_(head.weight)
+    distill.first_weights(student, heads, [], images, unit, trained=True)
+    assert all(torch.equal(value, before[name]) for name, value in student.state_dict().items())
+    assert distill.unexplained(student, heads, lesson, unit)["1_1"] < 0.01
