@@ -66,7 +66,7 @@ class Objective:
                 )
             grams = cached(self.grams, network)
             self.style = style_targets(grams, style_images, blend, layers, settings.normalisation)
-        self.layers = list(dict.fromkeys([*self.content, *self.style]))
+        self.layers = layers_of(settings)
         if not self.layers:
             raise SettingsError("there is nothing to minimise: content and style have no weight")
 
@@ -100,10 +100,11 @@ class Objective:
 
 
 def layers_of(settings: Settings) -> list[str]:
-    """The layers that have a weight."""
+    """The layers that have a weight, those of the content first, each once."""
     content = settings.content_layers if settings.content_weight else {}
     style = settings.style_layers if settings.style_weight else {}
-    return [layer for layer, weight in (content | style).items() if weight]
+    weights = [*content.items(), *style.items()]
+    return list(dict.fromkeys(layer for layer, weight in weights if weight))
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:

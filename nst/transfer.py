@@ -295,10 +295,10 @@ class Job:
                 content, styles = self.pictures(size)
                 if index > state.size_index:
                     state = State(resize(state.picture(), content.shape[-2:]), index)
-                tile, steps = plans[index]
-                settings = replace(self.settings, history=steps)
+                planned = plans[index]
+                settings = replace(self.settings, history=planned.history)
                 objective = partial(self.objective, content, styles)
-                evaluate = FallBack(objective, self.network, layers_of(settings), tile, say)
+                evaluate = FallBack(objective, self.network, layers_of(settings), planned.tile, say)
                 try:
                     reason = minimise(evaluate, state, settings, num_steps, watcher)
                 except torch.cuda.OutOfMemoryError:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from nst import Objective, SettingsError, extract_features, load_network, make_settings
+from nst.objective import layers_of
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +210,11 @@ def test_senseless_objectives_are_refused(network, pictures):
         Objective(network, None, [style], make_settings())
     with pytest.raises(SettingsError, match="no layer 'relu9_1'"):
         Objective(network, content, [style], make_settings(style_layers=["relu9_1"]))
+
+
+def test_a_layer_counts_if_either_loss_reads_it():
+    settings = make_settings(
+        content_layers={"relu3_1": 1.0, "relu4_2": 0.0},
+        style_layers={"relu3_1": 0.0, "relu1_1": 1.0},
+    )
+    assert layers_of(settings) == ["relu3_1", "relu1_1"]

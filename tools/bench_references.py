@@ -117,6 +117,11 @@ def gram_loss(features: Tensor, target: Tensor) -> Tensor:
     return F.mse_loss(flat_gram(features), target)
 
 
+def differences(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Of vertical and of horizontal neighbours."""
+    return pixels[:, :, 1:] - pixels[:, :, :-1], pixels[..., 1:] - pixels[..., :-1]
+
+
 @torch.no_grad()
 def clamp(image: Tensor) -> None:
     """Back into [0, 1]."""
@@ -156,9 +161,7 @@ def neural_style_pt(
     def evaluate(image: Tensor) -> tuple[Tensor, Tensor]:
         image.requires_grad_()
         chain(image)
-        pixels = image * 255
-        down = pixels[:, :, 1:] - pixels[:, :, :-1]
-        right = pixels[..., 1:] - pixels[..., :-1]
+        down, right = differences(image * 255)
         loss = 1e-3 * (down.abs().sum() + right.abs().sum())
         loss = loss + 5 * sum(p.loss for p in contents) + 100 * sum(p.loss for p in styles)
         return backward(loss, image)
@@ -242,8 +245,7 @@ def d2l(
                 [(flat_gram(kept[n]) - grams[n]).square().mean() for n in style_layers]
             ).sum()
         )
-        down = image[:, :, 1:] - image[:, :, :-1]
-        right = image[..., 1:] - image[..., :-1]
+        down, right = differences(image)
         loss = loss + 10 * 0.5 * (down.abs().mean() + right.abs().mean())
         return backward(loss, image)
 
