@@ -39,5 +39,5 @@ clean:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "nst needs Python 3.10 or newer: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --upgrade --quiet pip
-	$(BIN)/python -m pip install --quiet --editable '.[notebooks,dev,train]'
+	$(BIN)/python -m pip install --quiet --editable '.[notebooks,grading,dev,train]'
 	touch $@

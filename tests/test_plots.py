@@ -7,12 +7,14 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from PIL import Image
 
 import nst
 from nst import plots
 from nst.cells import Cell
 from nst.experiments import Experiment
+from nst.plots.common import DPI, WIDTH
 
 AXES = {"style": ["starry", "waves"], "content_weight": ["0.5", "1", "2"], "seed": ["0", "1"]}
 
@@ -57,9 +59,7 @@ def texts(figure):
     """Everything that is written on the figure, and where, in dots."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    found = [
-        t for t in figure.findobj(plots.matplotlib.text.Text) if t.get_text() and t.get_visible()
-    ]
+    found = [t for t in figure.findobj(Text) if t.get_text() and t.get_visible()]
     return {t: t.get_window_extent(canvas.get_renderer()) for t in found}
 
 
@@ -235,4 +235,4 @@ def test_notebooks_and_files_get_the_same_picture(tmp_path):
     with Image.open(tmp_path / "sheet.png") as saved:
         # A layout that is solved twice differs by some dots.
         assert saved.size == pytest.approx(shown.size, rel=0.02)
-        assert saved.size[0] == pytest.approx(plots.WIDTH * plots.DPI, rel=0.1)
+        assert saved.size[0] == pytest.approx(WIDTH * DPI, rel=0.1)

@@ -1,11 +1,5 @@
-"""Figures. Not imported by `import nst`, since it loads matplotlib: `from nst import plots`.
+"""Figures of many runs: their pictures and their losses."""
 
-Every function returns a `matplotlib.figure.Figure` that pyplot does not know: nothing is shown
-twice, and it works in threads and without a screen. A notebook shows it as a cell's last line;
-`figure.savefig(path)` writes it.
-"""
-
-import io
 import math
 import textwrap
 from collections.abc import Sequence
@@ -24,29 +18,15 @@ from matplotlib.ticker import MaxNLocator
 from nst.cells import Cell
 from nst.errors import SettingsError
 from nst.experiments import Experiment
+from nst.plots.common import DPI, QUIET, WIDTH, Shown
 
-WIDTH, DPI = 10.0, 150  # inches, about a notebook's column; dots an inch
 CHARACTER, LINE = 0.085, 0.17  # inches, of the text
-FAILED, QUIET, EMPTY = "#A33B00", "#555555", "#F4F4F4"
+FAILED, EMPTY = "#A33B00", "#F4F4F4"
 # Light to dark with the layer's depth; hues that colour-blind readers tell apart.
 SHADES = {"content": "Oranges", "style": "Blues", "tv": "Greys"}
 FLOOR = 1e-6  # losses below this share of the largest are not drawn
 Names = str | Sequence[str] | None
 History = Sequence[dict[str, Any]]
-
-
-class Shown(Figure):
-    """A figure that notebooks show without any set-up of matplotlib."""
-
-    def savefig(self, fname: Any, **options: Any) -> None:
-        """Save without empty margins; otherwise as matplotlib does."""
-        trimmed: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.05}
-        super().savefig(fname, **trimmed | options)
-
-    def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        self.savefig(file, format="png")
-        return file.getvalue()
 
 
 def contact_sheet(experiment: Experiment, rows: Names = None, columns: Names = None) -> Figure:

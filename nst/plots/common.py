@@ -1,0 +1,61 @@
+"""What all figures share: a figure that notebooks show by itself, and pictures side by side."""
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from nst.images import postprocess_image
+
+WIDTH, DPI = 10.0, 150  # inches, about a notebook's column; dots an inch
+QUIET = "#555555"  # of axes' names and remarks
+
+
+class Shown(Figure):
+    """A figure that notebooks show without any set-up of matplotlib."""
+
+    def savefig(self, fname: Any, **options: Any) -> None:
+        """Save without empty margins; otherwise as matplotlib does."""
+        trimmed: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.05}
+        super().savefig(fname, **trimmed | options)
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
+def pictures(
+    images: Sequence[Tensor | Image.Image],
+    titles: Sequence[str] = (),
+    columns: int | None = None,
+    width: float = WIDTH,
+) -> Figure:
+    """Pictures side by side, each with a title over it.
+
+    Args:
+        images: tensors (1, 3, H, W) in [0, 1], or PIL images.
+        titles: one for each, or none.
+        columns: of the grid; by default all in one row, up to four.
+        width: of the figure, in inches.
+    """
+    shown = [postprocess_image(image) if isinstance(image, Tensor) else image for image in images]
+    columns = columns or min(len(shown), 4)
+    rows = math.ceil(len(shown) / columns)
+    side = width / columns
+    tallest = max(picture.height / picture.width for picture in shown)
+    size = (width, rows * (tallest * side + (0.3 if titles else 0.05)))
+    figure = Shown(figsize=size, dpi=DPI, layout="compressed")
+    places = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in places:
+        axes.set_axis_off()
+    for axes, picture in zip(places, shown, strict=False):
+        axes.imshow(np.asarray(picture), interpolation="lanczos")
+    for axes, title in zip(places, titles, strict=False):
+        axes.set_title(title, fontsize="medium")
+    return figure
