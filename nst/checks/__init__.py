@@ -1,0 +1,14 @@
+"""Self-checks: they run a reader's function and say what is wrong with it.
+
+    from nst import checks
+    checks.gram(my_gram_matrix)
+
+prints a tick, or raises a `Mistake` that names what went wrong. The right answers are this
+package's own functions; the usual mistakes stand in the modules of this folder, by what there is to
+say of them.
+"""
+
+from nst.checks.common import Mistake
+from nst.checks.losses import content_loss, gram, style_loss, total_variation
+
+__all__ = ["Mistake", "content_loss", "gram", "style_loss", "total_variation"]

@@ -1,0 +1,101 @@
+"""Self-checks: right answers written in another way pass, usual mistakes are named."""
+
+import pytest
+import torch
+
+from nst import checks
+from nst.checks.common import Mistake
+
+
+def gram_of_rows(x):
+    batch, channels, height, width = x.shape
+    rows = x.reshape(batch, channels, height * width)
+    return torch.bmm(rows, rows.transpose(1, 2)) / (channels * height * width)
+
+
+def merged_gram(x):
+    a, b, c, d = x.size()
+    rows = x.view(a * b, c * d)
+    return torch.mm(rows, rows.t()).div(a * b * c * d)
+
+
+def looped_style(generated, style, layers):
+    total = 0
+    for name in layers:
+        total = total + torch.nn.functional.mse_loss(
+            gram_of_rows(generated[name]), gram_of_rows(style[name])
+        )
+    return total
+
+
+def variation(x, wrap=False, reduce=torch.mean):
+    down, right = torch.diff(x, dim=2), torch.diff(x, dim=3)
+    if wrap:
+        down, right = torch.roll(x, 1, 2) - x, torch.roll(x, 1, 3) - x
+    return reduce(down**2) + reduce(right**2)
+
+
+def unwritten(*_):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("check", "answer"),
+    [
+        (checks.content_loss, torch.nn.functional.mse_loss),
+        (checks.gram, gram_of_rows),
+        (checks.style_loss, looped_style),
+        (checks.total_variation, variation),
+    ],
+)
+def test_right_answers_pass(check, answer, capsys):
+    check(answer)
+    assert "✓" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "remark"),
+    [
+        (checks.content_loss, lambda a, b: ((a - b) ** 2).sum(), "sum of the squared"),
+        (checks.content_loss, lambda a, b: 0.5 * ((a - b) ** 2).sum(), "equation 1"),
+        (checks.content_loss, lambda a, b: ((a - b) ** 2).mean().item(), "no gradient"),
+        (checks.content_loss, lambda a, b: None, "returns None"),
+        (checks.content_loss, lambda a, b: 3 * ((a - b) ** 2).mean(), "factor: it is 3 times"),
+        (checks.content_loss, lambda a, b: ((a - b) ** 2).mean() / 0, "not finite"),
+        (checks.content_loss, lambda a, b: a @ b, "raises RuntimeError"),
+        (checks.gram, merged_gram, "merged"),
+        (checks.gram, lambda x: gram_of_rows(x) / x[0].numel(), "twice"),
+        (checks.gram, lambda x: gram_of_rows(x) * x.shape[1], "H·W only"),
+        (checks.gram, lambda x: gram_of_rows(x)[0], "first axis"),
+        (checks.gram, lambda x: gram_of_rows(x.detach()), "no gradient"),
+        (checks.gram, lambda x: gram_of_rows(x.relu() + 1), "the values are not"),
+        (checks.gram, lambda x: x.sum((2, 3)), "should be \\(1, 3, 3\\)"),
+        (checks.style_loss, lambda a, b, n: looped_style(a, b, n) / len(n), "mean over the layers"),
+        (checks.style_loss, lambda a, b, n: looped_style(a, b, n[-1:]), "last layer"),
+        (checks.style_loss, lambda a, b, n: looped_style(a, b, list(a)), "every layer"),
+        (
+            checks.style_loss,
+            lambda a, b, n: sum(((a[k] - b[k]) ** 2).mean() for k in n),
+            "raises RuntimeError",
+        ),
+        (checks.total_variation, lambda x: variation(x, wrap=True), "wraps around"),
+        (checks.total_variation, lambda x: variation(x, reduce=torch.sum), "sum"),
+        (checks.total_variation, lambda x: torch.diff(x, dim=2).square().mean(), "vertical"),
+    ],
+)
+def test_usual_mistakes_are_named(check, answer, remark):
+    with pytest.raises(Mistake, match=remark):
+        check(answer)
+
+
+def test_what_is_not_written_yet_says_so_itself():
+    with pytest.raises(NotImplementedError):
+        checks.gram(unwritten)
+
+
+def test_notebooks_show_the_sentence_alone():
+    with pytest.raises(Mistake) as caught:
+        checks.gram(merged_gram)
+    (line,) = caught.value._render_traceback_()
+    assert "merged" in line
+    assert "File" not in line
