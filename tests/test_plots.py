@@ -230,7 +230,7 @@ def test_all_failed():
 
 def test_notebooks_and_files_get_the_same_picture(tmp_path):
     figure = plots.contact_sheet(experiment_of({"seed": ["0", "1", "2"]}))
-    shown = Image.open(io.BytesIO(figure._repr_png_()))
+    shown = Image.open(io.BytesIO(figure.png()))
     figure.savefig(tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as saved:
         # A layout that is solved twice differs by some dots.

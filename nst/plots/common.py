@@ -17,17 +17,27 @@ QUIET = "#555555"  # of axes' names and remarks
 
 
 class Shown(Figure):
-    """A figure that notebooks show without any set-up of matplotlib."""
+    """A figure that notebooks show without any set-up of matplotlib.
+
+    `alt` says in a sentence what there is to see, for those who cannot see it.
+    """
+
+    alt: str = ""
 
     def savefig(self, fname: Any, **options: Any) -> None:
         """Save without empty margins; otherwise as matplotlib does."""
         trimmed: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.05}
         super().savefig(fname, **trimmed | options)
 
-    def _repr_png_(self) -> bytes:
+    def png(self) -> bytes:
+        """The figure as the bytes of a PNG file."""
         file = io.BytesIO()
         self.savefig(file, format="png")
         return file.getvalue()
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
+        """What notebooks ask for: the picture, and its alt text as the output's metadata."""
+        return {"image/png": self.png()}, {"image/png": {"alt": self.alt}}
 
 
 def pictures(
@@ -35,6 +45,7 @@ def pictures(
     titles: Sequence[str] = (),
     columns: int | None = None,
     width: float = WIDTH,
+    alt: str = "",
 ) -> Figure:
     """Pictures side by side, each with a title over it.
 
@@ -43,6 +54,7 @@ def pictures(
         titles: one for each, or none.
         columns: of the grid; by default all in one row, up to four.
         width: of the figure, in inches.
+        alt: what there is to see; by default the titles.
     """
     shown = [postprocess_image(image) if isinstance(image, Tensor) else image for image in images]
     columns = columns or min(len(shown), 4)
@@ -51,6 +63,7 @@ def pictures(
     tallest = max(picture.height / picture.width for picture in shown)
     size = (width, rows * (tallest * side + (0.3 if titles else 0.05)))
     figure = Shown(figsize=size, dpi=DPI, layout="compressed")
+    figure.alt = alt or "Pictures: " + "; ".join(titles)
     places = figure.subplots(rows, columns, squeeze=False).flat
     for axes in places:
         axes.set_axis_off()
