@@ -9,6 +9,15 @@ say of them.
 """
 
 from nst.checks.common import Mistake
+from nst.checks.loop import loop, total_loss
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
 
-__all__ = ["Mistake", "content_loss", "gram", "style_loss", "total_variation"]
+__all__ = [
+    "Mistake",
+    "content_loss",
+    "gram",
+    "loop",
+    "style_loss",
+    "total_loss",
+    "total_variation",
+]

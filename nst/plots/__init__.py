@@ -7,5 +7,16 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 
 from nst.plots.common import pictures
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
+from nst.plots.optimiser import losses, movements, paths, race, trade_off
 
-__all__ = ["contact_sheet", "loss_curve", "loss_curves", "pictures"]
+__all__ = [
+    "contact_sheet",
+    "loss_curve",
+    "loss_curves",
+    "losses",
+    "movements",
+    "paths",
+    "pictures",
+    "race",
+    "trade_off",
+]
