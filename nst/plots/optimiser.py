@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor
 
 from nst.images import postprocess_image
@@ -103,8 +103,8 @@ def trade_off(
     strip = WIDTH / len(images) * height / width
     figure = Shown(figsize=(WIDTH, strip + 3.2), dpi=DPI, layout="constrained")
     figure.alt = (
-        f"Pictures for {len(images)} ratios of style to content, from the photograph to the style "
-        "alone; below, the content loss rises while the style loss falls."
+        f"Pictures for {len(images)} ratios of style to content, from the photograph to the style; "
+        "below, the content loss rises while the style loss falls."
     )
     grid = figure.add_gridspec(2, len(images), height_ratios=(strip + 0.25, 2.6), wspace=0.02)
     for column, (image, weight) in enumerate(zip(images, weights, strict=True)):
@@ -121,7 +121,7 @@ def trade_off(
         axes.plot(marks, _drawable(values), mark, color=colour, label=name, linewidth=1.8)
     axes.set_xticks(marks, [f"{weight:,g}".replace(",", " ") for weight in weights])
     axes.set(yscale="log", xlim=(-0.5, len(images) - 0.5), xlabel="style weight β for α = 1")
-    axes.set_ylabel("share of the target that is missed")
+    axes.set_ylabel("loss, relative to its target")
     axes.legend(frameon=False, fontsize="medium")
     _tidy(axes)
     return figure
@@ -183,6 +183,7 @@ def _scale(axes: Axes, curves: Sequence[Curve]) -> None:
     if known and starts:
         axes.set_ylim(min(known) / 1.4, 2 * max(starts))
     axes.set_xlim(0, max([2, *map(len, curves)]) - 1)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     _tidy(axes)
 
 
@@ -191,6 +192,11 @@ def _tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(QUIET)
     axes.grid(axis="y", color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
     if axes.get_yscale() == "log":
-        axes.yaxis.set_major_locator(LogLocator(numticks=8))
+        low, high = axes.get_ylim()
+        few = high < 30 * low  # a decade has room for labels of its own
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=8))
+        if few:
+            axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.yaxis.set_minor_formatter(NullFormatter())
