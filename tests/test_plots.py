@@ -106,6 +106,7 @@ def test_rows_and_columns_can_be_chosen():
 
 def test_further_axes_share_the_rows():
     figure = plots.contact_sheet(experiment_of(AXES))
+    assert figure.alt == "Results for style starry, waves; content_weight 0.5, 1, 2; seed 0, 1"
     assert len(colours(figure)) == 12
     assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == [
         "starry, 0.5", "starry, 1", "starry, 2", "waves, 0.5", "waves, 1", "waves, 2",
