@@ -93,6 +93,17 @@ def test_cells_are_short_and_follow_the_parameters(path, kept):
     assert all(name in later for name in assigned)
 
 
+def test_the_contents_list_every_notebook_with_its_time(kept):
+    text = kept[tool.FOLDER / "index.ipynb"].cells[0].source
+    for path in COURSE:
+        opening = kept[path].cells[0].source
+        title = opening.splitlines()[0].removeprefix("# ")
+        said = tool.TIME.search(opening)[0].split(" on ")[0].removeprefix("about ")
+        row = next(line for line in text.splitlines() if f"({path.name})" in line)
+        assert f"[{title}]" in row
+        assert f"<br>{said} |" in row
+
+
 def test_together_they_are_small():
     assert sum(path.stat().st_size for path in ALL) <= BYTES
 
