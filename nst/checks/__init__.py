@@ -9,6 +9,7 @@ say of them.
 """
 
 from nst.checks.common import Mistake
+from nst.checks.installation import installation
 from nst.checks.loop import loop, total_loss
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
 
@@ -16,6 +17,7 @@ __all__ = [
     "Mistake",
     "content_loss",
     "gram",
+    "installation",
     "loop",
     "style_loss",
     "total_loss",
