@@ -9,6 +9,16 @@ say of them.
 """
 
 from nst.checks.common import Mistake
+from nst.checks.features import convolution, normalise, receptive_field
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
 
-__all__ = ["Mistake", "content_loss", "gram", "style_loss", "total_variation"]
+__all__ = [
+    "Mistake",
+    "content_loss",
+    "convolution",
+    "gram",
+    "normalise",
+    "receptive_field",
+    "style_loss",
+    "total_variation",
+]

@@ -6,6 +6,33 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 """
 
 from nst.plots.common import pictures
+from nst.plots.content import agreement, curves, reconstructions
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
+from nst.plots.features import (
+    activations,
+    by_layer,
+    channel_portraits,
+    maps,
+    numbers,
+    receptive_fields,
+    rectification,
+    supports,
+)
 
-__all__ = ["contact_sheet", "loss_curve", "loss_curves", "pictures"]
+__all__ = [
+    "activations",
+    "agreement",
+    "by_layer",
+    "channel_portraits",
+    "contact_sheet",
+    "curves",
+    "loss_curve",
+    "loss_curves",
+    "maps",
+    "numbers",
+    "pictures",
+    "receptive_fields",
+    "reconstructions",
+    "rectification",
+    "supports",
+]
