@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.checks.common import Function, Mistake, call, compare, describe, right
+from nst.checks.common import Function, Mistake, call, close, compare, describe, right, same
 from nst.checks.losses import pictures
 from nst.networks import IMAGENET_MEAN, IMAGENET_STD
 
@@ -15,7 +15,7 @@ def convolution(function: Function) -> None:
     """Check `convolution(image, kernel)`: (H, W), (h, w) → (H - h + 1, W - w + 1).
 
     What networks call a convolution: the kernel is laid on every place where it fits, not turned
-    over, and the sum of the products is the answer there. Kernels need not be square.
+    over, and the sum of the products is the answer there. A kernel need not be square.
 
     Raises:
         Mistake: says what is wrong.
@@ -25,15 +25,14 @@ def convolution(function: Function) -> None:
         return F.conv2d(image[None, None], kernel[None, None])[0, 0]
 
     def padded(image: Tensor, kernel: Tensor) -> Tensor:
-        height, width = kernel.shape
-        around = (width // 2, (width - 1) // 2, height // 2, (height - 1) // 2)
-        return slide(F.pad(image, around), kernel)
+        height, width = (side // 2 for side in kernel.shape)
+        return slide(F.pad(image, (width, width, height, height)), kernel)
 
     def biggest(image: Tensor, kernel: Tensor) -> Tensor:
         rows = image.unfold(0, kernel.shape[0], 1).unfold(1, kernel.shape[1], 1)
         return (rows * kernel).amax((-1, -2))
 
-    shapes = [(6, 7, 3, 3), (5, 8, 3, 3), (7, 5, 2, 4)]
+    shapes = [(6, 7, 3, 3), (5, 8, 3, 3), (7, 6, 3, 5)]
     cases = []
     for seed, (height, width, tall, wide) in enumerate(shapes):
         image, kernel = pictures(seed, (height, width), (tall, wide))
@@ -47,6 +46,8 @@ def convolution(function: Function) -> None:
         "column.": lambda x, k: slide(x, k.flip(1)),
         "the picture was padded with zeros, so that the answer is as large as the picture. Here "
         "only places count where the whole kernel fits.": padded,
+        "the picture was padded by one pixel on every side. Here only places count where the "
+        "whole kernel fits.": lambda x, k: slide(F.pad(x, (1, 1, 1, 1)), k),
         "off by one: the last row and the last column are missing. A kernel of h rows fits in "
         "H - h + 1 places.": lambda x, k: slide(x, k)[:-1, :-1],
         "off by one: the first row and the first column are missing. Places count from "
@@ -76,6 +77,11 @@ def normalise(function: Function) -> None:
     def own(x: Tensor) -> Tensor:
         return (x - x.mean((2, 3), keepdim=True)) / x.std((2, 3), keepdim=True)
 
+    before = pictures(8, (1, 3, 3, 3))[0]
+    image = before.clone()
+    call(function, (image,))
+    if not torch.equal(image, before):
+        raise Mistake("it changes the picture that it is given: return a new one instead.")
     cases = [(x,) for x in pictures(7, (1, 3, 4, 5), (2, 3, 3, 3))]
     mistakes: dict[str, Function] = {
         "only the mean is taken off: divide by the standard deviation too.": lambda x: x - mean,
@@ -98,11 +104,6 @@ def normalise(function: Function) -> None:
         "ImageNet's, the same for every picture.": own,
     }
     compare(function, lambda x: (x - mean) / std, cases, mistakes)
-    before = pictures(8, (1, 3, 3, 3))[0]
-    image = before.clone()
-    call(function, (image,))
-    if not torch.equal(image, before):
-        raise Mistake("the answer is right, but it changes the picture that it is given.")
     right("normalise")
 
 
@@ -162,5 +163,11 @@ def receptive_field(function: Function) -> None:
         answer = call(function, case)
         if not isinstance(answer, int | float | Tensor):
             raise Mistake(f"it returns {describe(answer)}, not a number.")
-    compare(function, side, cases, mistakes)
+        if close(answer, side(*case), 1e-6):
+            continue
+        for remark, wrong in mistakes.items():
+            if all(same(function, wrong, other, 1e-6) for other in cases):
+                raise Mistake(remark)
+        layers = " and ".join(f"{kernel} × {kernel} with stride {step}" for kernel, step in case[0])
+        raise Mistake(f"for {layers} it is {answer}, and should be {side(*case)}.")
     right("receptive_field")

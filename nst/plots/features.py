@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
@@ -53,8 +54,9 @@ def numbers(
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set_title(titles[index], fontsize=10)
-        if index < len(marks) and marks[index]:
-            _outline(axes, marks[index], linewidth=2.5)
+        mark = marks[index] if index < len(marks) else None
+        if mark:
+            _outline(axes, mark, linewidth=2.5)
     return figure
 
 
@@ -193,7 +195,8 @@ def receptive_fields(image: Tensor, boxes: Mapping[str, Box], alt: str = "") -> 
     columns = -(-len(boxes) // 2)
     figure = Shown(figsize=(WIDTH, WIDTH * 0.42), dpi=DPI, layout="constrained")
     figure.alt = alt or "Nested squares on a picture, the receptive fields of " + ", ".join(boxes)
-    left, right = figure.subfigures(1, 2, width_ratios=[1, 0.42 * columns + 0.1])
+    parts = figure.subfigures(1, 2, squeeze=False, width_ratios=[1, 0.42 * columns + 0.1])
+    left, right = parts[0]
     whole = left.subplots()
     whole.imshow(picture, interpolation="lanczos")
     whole.set_axis_off()
@@ -259,10 +262,8 @@ def channel_portraits(
     ratios = [*[*[1.0] * (1 + crops), 0.15] * across][:-1]
     side = (WIDTH - 0.5) / sum(ratios)
     size = WIDTH, len(rows) * (side + 0.24) + 0.3
-    figure = Shown(figsize=size, dpi=DPI, layout="constrained")
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.set(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    layout = ConstrainedLayoutEngine(w_pad=0.015, h_pad=0.015, wspace=0, hspace=0)
+    figure = Shown(figsize=size, dpi=DPI, layout=layout)
     figure.alt = alt or (
         f"For channels of {', '.join(portraits)}: a picture that maximises it, then the parts of "
         "photographs and paintings to which it answers most"
