@@ -36,28 +36,39 @@ def numbers(
         alt: what there is to see; by default the titles.
     """
     arrays = [matrix.detach().cpu().numpy() for matrix in matrices]
-    columns = [array.shape[1] for array in arrays]
-    cell = min(0.5, (WIDTH - 0.6 * len(arrays)) / sum(columns))
-    size = sum(columns) * cell + 0.6 * len(arrays), max(map(len, arrays)) * cell + 0.5
-    figure = Shown(figsize=size, dpi=DPI, layout="constrained")
+    gap, head = 0.45, 0.35  # inches between matrices, and over them
+    cell = min(0.5, (WIDTH - gap * len(arrays)) / sum(array.shape[1] for array in arrays))
+    wide = cell * sum(array.shape[1] for array in arrays) + gap * len(arrays)
+    tall = cell * max(array.shape[0] for array in arrays) + head + 0.1
+    figure = Shown(figsize=(wide, tall), dpi=DPI)
     figure.alt = alt or "Matrices of numbers: " + "; ".join(titles)
-    places = figure.subplots(1, len(arrays), squeeze=False, width_ratios=columns)[0]
-    for index, (axes, array) in enumerate(zip(places, arrays, strict=True)):
-        # Pale enough for black figures on it.
-        limit = 2.2 * (np.abs(array).max() or 1)
-        axes.imshow(array, cmap=SIGNED, vmin=-limit, vmax=limit)
-        for (row, column), value in np.ndenumerate(array):
-            axes.text(column, row, f"{value:.3g}", ha="center", va="center", fontsize=9)
-        axes.set_xticks(np.arange(array.shape[1] + 1) - 0.5, labels=[])
-        axes.set_yticks(np.arange(array.shape[0] + 1) - 0.5, labels=[])
-        axes.grid(color="white", linewidth=1.5)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
+    left = gap / 2
+    for index, array in enumerate(arrays):
+        rows, columns = array.shape
+        low = (tall - head - rows * cell) / 2
+        place = left / wide, low / tall, columns * cell / wide, rows * cell / tall
+        axes = figure.add_axes(place)
+        left += columns * cell + gap
+        _write_numbers(axes, array)
         axes.set_title(titles[index], fontsize=10)
         mark = marks[index] if index < len(marks) else None
         if mark:
             _outline(axes, mark, linewidth=2.5)
     return figure
+
+
+def _write_numbers(axes: Axes, array: np.ndarray) -> None:
+    """One matrix, cell by cell."""
+    limit = 2.2 * (np.abs(array).max() or 1)  # pale enough for black figures on it
+    axes.imshow(array, cmap=SIGNED, vmin=-limit, vmax=limit)
+    for (row, column), value in np.ndenumerate(array):
+        axes.text(column, row, f"{value:.3g}", ha="center", va="center", fontsize=9)
+    for line in range(1, max(array.shape)):
+        axes.axvline(line - 0.5, color="white", linewidth=1.5)
+        axes.axhline(line - 0.5, color="white", linewidth=1.5)
+    axes.set(xlim=(-0.5, array.shape[1] - 0.5), ylim=(array.shape[0] - 0.5, -0.5))
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def maps(
@@ -152,31 +163,31 @@ def rectification(before: Tensor, after: Tensor, channel: int, alt: str = "") ->
         alt: what there is to see.
     """
     height, width = before.shape[-2:]
-    tall = WIDTH / 3.4 * height / width
-    figure = Shown(figsize=(WIDTH, max(tall, 2.2) + 0.5), dpi=DPI, layout="constrained")
+    tall = WIDTH / 3.6 * height / width
+    figure = Shown(figsize=(WIDTH, max(tall, 2.2) + 0.4), dpi=DPI, layout="constrained")
     figure.alt = alt or (
         "A channel before the ReLU, with values on both sides of 0, and after it, with nothing "
         "below 0; histograms of both"
     )
-    first, second, chart = figure.subplots(1, 3, width_ratios=[1, 1, 1.1])
+    first, second, chart = figure.subplots(1, 3, width_ratios=[1, 1, 1.15])
     pair = [feature[0, channel].detach().cpu().numpy() for feature in (before, after)]
     scale = _scale(pair, share=0.998)
     for axes, array, title in zip((first, second), pair, ("before", "after"), strict=True):
         shown = axes.imshow(array, **scale)
         axes.set_axis_off()
         axes.set_title(f"channel {channel} {title} the ReLU", fontsize="medium")
-    figure.colorbar(shown, ax=[first, second], location="bottom", shrink=0.5, aspect=40, pad=0.03)
+    figure.colorbar(shown, ax=[first, second], shrink=0.75, aspect=25, pad=0.02)
     values = before.detach().cpu().flatten().numpy()
     low, high = np.quantile(values, [0.002, 0.998])
     bins = np.linspace(low, high, 61)
     bins -= bins[np.abs(bins).argmin()]  # an edge at 0
-    counts = [np.histogram(side, bins)[0] / len(values) for side in (values, values[values > 0])]
-    chart.stairs(counts[0], bins, fill=True, color="#C9C9C9", label="before, and cut off")
-    chart.stairs(counts[1], bins, fill=True, color=LINES[0], label="before and after")
+    counts = [np.histogram(side, bins)[0] for side in (values, values[values > 0])]
+    chart.stairs(counts[0], bins, fill=True, color="#C9C9C9", label="becomes 0")
+    chart.stairs(counts[1], bins, fill=True, color=LINES[0], label="stays")
     chart.axvline(0, color="black", linewidth=0.8)
-    chart.set(xlabel="activation", yticks=[], ylabel="how many")
-    chart.set_title("all channels, all positions", fontsize="medium")
-    chart.legend(frameon=False, fontsize="small", loc="upper right")
+    chart.set(xlabel="activation before the ReLU", yticks=[], ylim=(0, 1.25 * counts[0].max()))
+    chart.set_title("all channels and positions", fontsize="medium")
+    chart.legend(frameon=False, fontsize="small", loc="upper left")
     chart.spines[["top", "right", "left"]].set_visible(False)
     return figure
 
@@ -279,7 +290,7 @@ def channel_portraits(
             for axes, shown in zip(line[start:], [maximised, *found], strict=False):
                 # One pixel of a small crop stays one block.
                 axes.imshow(np.asarray(postprocess_image(shown)), interpolation="nearest")
-            line[start].set_title(name, fontsize=8, color=QUIET, pad=2)
+            line[start].set_title(name, fontsize=8, color=QUIET, pad=4)
             line[start].spines[:].set(visible=True, color=OUTLINE, linewidth=2)
     return figure
 
@@ -343,4 +354,4 @@ def _outline(axes: Axes, box: Box, colour: Any = OUTLINE, linewidth: float = 2.0
     top, left, height, width = box
     corner = left - 0.5, top - 0.5
     shape: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": linewidth}
-    axes.add_patch(Rectangle(corner, width, height, **shape, clip_on=False))
+    axes.add_patch(Rectangle(corner, width, height, **shape, clip_on=False, zorder=3))
