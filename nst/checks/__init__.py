@@ -10,6 +10,7 @@ say of them.
 
 from nst.checks.common import Mistake
 from nst.checks.features import convolution, normalise, receptive_field
+from nst.checks.installation import installation
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "content_loss",
     "convolution",
     "gram",
+    "installation",
     "normalise",
     "receptive_field",
     "style_loss",
