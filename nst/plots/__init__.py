@@ -5,19 +5,12 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 `figure.savefig(path)` writes it.
 """
 
+from nst import plots`.
 from nst.plots.common import pictures
 from nst.plots.content import agreement, curves, reconstructions
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
-from nst.plots.features import (
-    activations,
-    by_layer,
-    channel_portraits,
-    maps,
-    numbers,
-    receptive_fields,
-    rectification,
-    supports,
-)
+from nst.plots.features import activations, by_layer, channel_portraits, maps, numbers, receptive_fields, rectification, supports
+from nst.plots.optimiser import losses, movements, paths, race, trade_off
 
 __all__ = [
     "activations",
@@ -28,11 +21,17 @@ __all__ = [
     "curves",
     "loss_curve",
     "loss_curves",
+    "losses",
     "maps",
+    "movements",
     "numbers",
+    "paths",
     "pictures",
+    "plots`.",
+    "race",
     "receptive_fields",
     "reconstructions",
     "rectification",
     "supports",
+    "trade_off",
 ]
