@@ -7,5 +7,20 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 
 from nst.plots.common import pictures
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
+from nst.plots.layers import pushes, spread, trade_off
+from nst.plots.speed import bars, bowls, descents, error_maps, growth
 
-__all__ = ["contact_sheet", "loss_curve", "loss_curves", "pictures"]
+__all__ = [
+    "bars",
+    "bowls",
+    "contact_sheet",
+    "descents",
+    "error_maps",
+    "growth",
+    "loss_curve",
+    "loss_curves",
+    "pictures",
+    "pushes",
+    "spread",
+    "trade_off",
+]
