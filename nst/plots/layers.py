@@ -6,11 +6,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nst.plots.common import DPI, QUIET, WIDTH, Shown
+from nst.plots.common import QUIET, WIDTH, Shown
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; the marks do so without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKS = "osD^vPX"
+DOTS = 100  # an inch: charts need fewer than pictures do, and notebooks stay small
 Point = tuple[float, float]
 
 
@@ -21,7 +22,7 @@ def pushes(norms: Mapping[str, Mapping[str, float]], title: str) -> Figure:
         norms: a line each; a length above 0 for each layer, in the order in which they are drawn.
         title: what to see.
     """
-    figure = Shown(figsize=(0.75 * WIDTH, 0.4 * WIDTH), dpi=DPI, layout="constrained")
+    figure = Shown(figsize=(0.75 * WIDTH, 0.4 * WIDTH), dpi=DOTS, layout="constrained")
     axes = figure.subplots()
     for index, (name, by_layer) in enumerate(norms.items()):
         _line(axes, index, list(by_layer), list(by_layer.values()), name)
@@ -48,7 +49,7 @@ def trade_off(
         names: of the two judgements, along x and y.
         title: what to see.
     """
-    figure = Shown(figsize=(0.75 * WIDTH, 0.45 * WIDTH), dpi=DPI, layout="constrained")
+    figure = Shown(figsize=(0.75 * WIDTH, 0.45 * WIDTH), dpi=DOTS, layout="constrained")
     axes = figure.subplots()
     for index, (name, points) in enumerate(curves.items()):
         xs, ys = zip(*points, strict=True)
@@ -76,7 +77,7 @@ def spread(groups: Mapping[str, Sequence[float]], name: str, title: str) -> Figu
         title: what to see.
     """
     height = 0.7 + 0.35 * len(groups)
-    figure = Shown(figsize=(0.75 * WIDTH, height + 0.4), dpi=DPI, layout="constrained")
+    figure = Shown(figsize=(0.75 * WIDTH, height + 0.4), dpi=DOTS, layout="constrained")
     axes = figure.subplots()
     for row, values in enumerate(groups.values()):
         colour = COLOURS[row % len(COLOURS)]

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from torch import Tensor
 
-from nst.plots.common import DPI, QUIET, WIDTH, Shown
-from nst.plots.layers import COLOURS, MARKS
+from nst.plots.common import QUIET, WIDTH, Shown
+from nst.plots.layers import COLOURS, DOTS, MARKS
 
 
 def bars(
@@ -32,7 +33,7 @@ def bars(
     names = list(next(iter(series.values())))
     thick = 0.8 / len(series)
     height = 0.8 + len(names) * max(0.32, 0.2 * len(series))
-    figure = Shown(figsize=(0.75 * WIDTH, height), dpi=DPI, layout="constrained")
+    figure = Shown(figsize=(0.75 * WIDTH, height), dpi=DOTS, layout="constrained")
     axes = figure.subplots()
     scale = 100 if unit == "%" else 1
     for index, (name, values) in enumerate(series.items()):
@@ -67,7 +68,7 @@ def growth(
         fits: for a curve of that name, slope and factor of the line y = factor · x^slope through
             it; others get no line.
     """
-    figure = Shown(figsize=(0.75 * WIDTH, 0.45 * WIDTH), dpi=DPI, layout="constrained")
+    figure = Shown(figsize=(0.75 * WIDTH, 0.45 * WIDTH), dpi=DOTS, layout="constrained")
     axes = figure.subplots()
     for index, (name, (xs, ys)) in enumerate(curves.items()):
         colour = COLOURS[index % len(COLOURS)]
@@ -82,6 +83,10 @@ def growth(
             }
             axes.plot(ends, factor * ends**slope, **line)
     axes.set(xscale="log", yscale="log", xlabel=names[0], ylabel=names[1])
+    for side in (axes.xaxis, axes.yaxis):
+        side.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        side.set_minor_locator(NullLocator())
     axes.set_title(title, fontsize="medium")
     axes.grid(color="#E4E4E4", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
@@ -97,7 +102,7 @@ def bowls(
 
     `sides` holds for each title a function of x and y and the points of a path.
     """
-    figure = Shown(figsize=(WIDTH, 0.45 * WIDTH), dpi=DPI, layout="constrained")
+    figure = Shown(figsize=(WIDTH, 0.45 * WIDTH), dpi=DOTS, layout="constrained")
     places = figure.subplots(1, len(sides), squeeze=False, sharex=True, sharey=True)[0]
     reach = 1.15 * max(abs(x) for _, path in sides.values() for point in path for x in point)
     x, y = np.meshgrid(*[np.linspace(-reach, reach, 200)] * 2)
@@ -125,7 +130,7 @@ def descents(
         title: what to see.
         goal: a loss that is marked, with the first evaluation at which each run is there.
     """
-    figure = Shown(figsize=(0.75 * WIDTH, 0.42 * WIDTH), dpi=DPI, layout="constrained")
+    figure = Shown(figsize=(0.75 * WIDTH, 0.42 * WIDTH), dpi=DOTS, layout="constrained")
     axes = figure.subplots()
     for index, (name, losses) in enumerate(totals.items()):
         colour = COLOURS[index % len(COLOURS)]
@@ -159,7 +164,7 @@ def error_maps(errors: Mapping[str, Tensor], title: str, floor: float = 1e-8) ->
         title: of the scale: what the numbers are.
         floor: what is smaller is drawn as this.
     """
-    figure = Shown(figsize=(WIDTH, 0.9 + WIDTH / len(errors) * 0.9), dpi=DPI, layout="compressed")
+    figure = Shown(figsize=(WIDTH, 0.9 + WIDTH / len(errors) * 0.9), dpi=DOTS, layout="compressed")
     places = figure.subplots(1, len(errors), squeeze=False)[0]
     top = max(float(error.max()) for error in errors.values())
     scale = LogNorm(floor, max(top, 10 * floor))
