@@ -138,12 +138,8 @@ def descents(
         there = next((n for n, loss in enumerate(losses, 1) if goal and loss <= goal), None)
         if goal and there:
             axes.plot(there, goal, MARKS[index % len(MARKS)], color=colour)
-            below: dict[str, Any] = {
-                "xytext": (0, -13),
-                "textcoords": "offset points",
-                "ha": "center",
-            }
-            axes.annotate(str(there), (there, goal), color=colour, fontsize=9, **below)
+            beside: dict[str, Any] = {"xytext": (4, 6), "textcoords": "offset points"}
+            axes.annotate(str(there), (there, goal), color=colour, fontsize=9, **beside)
     if goal:
         axes.axhline(goal, color=QUIET, linewidth=0.8, linestyle=":")
     axes.set(yscale="log", xlabel="evaluations", ylabel="loss")
