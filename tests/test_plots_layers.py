@@ -1,6 +1,10 @@
 """Figures on the choice of layers: what stands where."""
 
+import io
+
+import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from PIL import Image
 
 from nst import plots
 
@@ -49,3 +53,10 @@ def test_a_spread_has_a_row_for_each_group_and_a_stroke_at_its_mean():
     top, bottom = axes.get_ylim()[::-1]
     assert top < bottom  # the first group is at the top
     assert "relu4_2" in figure.alt
+
+
+def test_a_figure_is_as_fine_as_it_was_told_last():
+    figure = plots.spread({"a": [1.0, 2.0]}, "changed", "fine or not")
+    wide = Image.open(io.BytesIO(figure.png())).width
+    figure.set_dpi(figure.dpi / 2)
+    assert Image.open(io.BytesIO(figure.png())).width == pytest.approx(wide / 2, rel=0.02)

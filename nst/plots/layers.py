@@ -11,7 +11,7 @@ from nst.plots.common import QUIET, WIDTH, Shown
 # Okabe and Ito's colours, which colour-blind readers tell apart; the marks do so without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKS = "osD^vPX"
-DOTS = 100  # an inch: charts need fewer than pictures do, and notebooks stay small
+DOTS = 90  # an inch: charts need fewer than pictures do, and notebooks stay small
 Point = tuple[float, float]
 
 
