@@ -10,15 +10,22 @@ from nst.plots.common import pictures
 from nst.plots.content import agreement, curves, reconstructions
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
 from nst.plots.features import activations, by_layer, channel_portraits, maps, numbers, receptive_fields, rectification, supports
+from nst.plots.layers import pushes, spread, trade_off
 from nst.plots.optimiser import losses, movements, paths, race, trade_off
+from nst.plots.speed import bars, bowls, descents, error_maps, growth
 
 __all__ = [
     "activations",
     "agreement",
+    "bars",
+    "bowls",
     "by_layer",
     "channel_portraits",
     "contact_sheet",
     "curves",
+    "descents",
+    "error_maps",
+    "growth",
     "loss_curve",
     "loss_curves",
     "losses",
@@ -28,10 +35,13 @@ __all__ = [
     "paths",
     "pictures",
     "plots`.",
+    "pushes",
     "race",
     "receptive_fields",
     "reconstructions",
     "rectification",
+    "spread",
     "supports",
+    "trade_off",
     "trade_off",
 ]
