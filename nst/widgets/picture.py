@@ -1,10 +1,12 @@
 """A picture with a text for those who cannot see it, of which a place can be picked."""
 
+import io
 from typing import Any
 
 import anywidget
 import ipywidgets as ipw
 import traitlets
+from PIL import Image
 
 SCRIPT = """
 function render({ model, el }) {
@@ -105,3 +107,7 @@ class Picture(anywidget.AnyWidget):
         """`width` is the greatest that it takes, as CSS has it: "360px"."""
         super().__init__(layout=ipw.Layout(width=width, max_width="100%", margin="0"), **traits)
         self.add_class("nst-picture")
+
+    def image(self) -> Image.Image:
+        """The picture that is shown, decoded."""
+        return Image.open(io.BytesIO(self.data)).convert("RGB")
