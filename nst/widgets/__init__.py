@@ -7,6 +7,7 @@ plain arguments: a notebook shows one with one line, as the last of a cell. Clos
 
 from nst.widgets.activations import ActivationExplorer
 from nst.widgets.common import View, Work
+from nst.widgets.gram import GramExplorer
 from nst.widgets.picture import Picture
 
-__all__ = ["ActivationExplorer", "Picture", "View", "Work"]
+__all__ = ["ActivationExplorer", "GramExplorer", "Picture", "View", "Work"]

@@ -10,7 +10,7 @@ from nst.errors import SettingsError
 from nst.networks import Network
 from nst.transfer import Picture as Source
 from nst.widgets import draw
-from nst.widgets.common import View, choices, described, png, row
+from nst.widgets.common import View, choices, column, described, png, row
 from nst.widgets.picture import Picture
 from nst.widgets.seen import network_from, sample_list, see
 
@@ -84,8 +84,8 @@ class ActivationExplorer(View):
                 "What the convolution computes; the ReLU sets all below 0 to 0",
             ],
         )
-        self.side.style.button_width = "auto"
-        self.side.style.description_width = "initial"
+        self.side.style.button_width, self.side.style.description_width = "auto", "initial"
+        self.side.layout = ipw.Layout(width="max-content", flex_flow="row nowrap", margin="0")
         self.channel = described(ipw.IntSlider(max=0, description="Channel"), "340px")
         self.blend = described(
             ipw.FloatSlider(
@@ -100,7 +100,8 @@ class ActivationExplorer(View):
     def _make_pictures(self) -> None:
         self.large, self.grid = Picture("440px"), Picture("560px")
         self.patches = Picture("440px")
-        self.caption, self.facts, self.grid_caption = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.caption, self.facts = ipw.HTML(), ipw.HTML()
+        self.grid_caption, self.patches_caption = ipw.HTML(), ipw.HTML()
         for part, name in (
             (self.large, "large"),
             (self.grid, "grid"),
@@ -114,8 +115,11 @@ class ActivationExplorer(View):
             (self.marks, "marks"),
         ):
             part.add_class(f"nst-{name}")
-        left = ipw.VBox([self.caption, self.large, self.patches], layout=column("440px"))
-        right = ipw.VBox([self.grid_caption, self.grid, self.facts], layout=column("560px"))
+        left = ipw.VBox(
+            [self.caption, self.large, self.patches_caption, self.patches, self.facts],
+            layout=column("440px"),
+        )
+        right = ipw.VBox([self.grid_caption, self.grid], layout=column("560px"))
         pictures = row(left, right, gap="12px 24px")
         pictures.layout.align_items = "flex-start"
         self.fill(
@@ -227,8 +231,14 @@ class ActivationExplorer(View):
         strip = Image.new("RGB", (SPOTS * (side + 4) - 4, side), "white")
         for number, (r, c) in enumerate(found):
             box = draw.field_box(r, c, info.stride, field)
-            strip.paste(draw.patch(self.seen.picture, box, side), (number * (side + 4), 0))
+            tile = draw.numbered(draw.patch(self.seen.picture, box, side), number + 1)
+            strip.paste(tile, (number * (side + 4), 0))
         self.patches.data = png(strip)
+        self.patches_caption.value = (
+            f"What the {len(found)} strongest activations see"
+            if found
+            else "This channel is nowhere above 0"
+        )
         self.patches.alt = (
             f"The {field} × {field} pixels that the {len(found)} strongest activations see"
         )
@@ -269,11 +279,6 @@ class ActivationExplorer(View):
     def still(self) -> Image.Image:
         """The large picture and the grid side by side."""
         return draw.beside([self.large.image(), self.grid.image()])
-
-
-def column(width: str) -> ipw.Layout:
-    """A column that is narrower on narrow pages."""
-    return ipw.Layout(width=width, max_width="100%", align_items="stretch")
 
 
 def places(found: list[tuple[int, int]], stride: int) -> str:

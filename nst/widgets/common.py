@@ -315,6 +315,11 @@ def described(control: ipw.Widget, width: str = "320px") -> ipw.Widget:
     return control
 
 
+def column(width: str) -> ipw.Layout:
+    """A column that is narrower on narrow pages."""
+    return ipw.Layout(width=width, max_width="100%", align_items="stretch")
+
+
 def choices(names: Sequence[str], own: Sequence[str] = ()) -> list[str]:
     """Names for a dropdown: those of the user's own pictures first, each once."""
     return list(dict.fromkeys([*own, *names]))

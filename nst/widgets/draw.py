@@ -126,6 +126,17 @@ def beside(images: Sequence[Image.Image], height: int = 360, gap: int = 8) -> Im
     return canvas
 
 
+def below(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
+    """Pictures one under the other."""
+    width = max(image.width for image in images)
+    canvas = Image.new("RGB", (width, sum(i.height + gap for i in images) - gap), "white")
+    top = 0
+    for image in images:
+        canvas.paste(image, (0, top))
+        top += image.height + gap
+    return canvas
+
+
 def spots(values: np.ndarray, number: int = 5, apart: float = 1.0) -> list[tuple[int, int]]:
     """The (row, column) of the greatest positive values of a map, the greatest first.
 
@@ -151,6 +162,15 @@ def field_box(row: int, column: int, stride: int, field: int) -> tuple[int, int,
     """
     left, top = ((2 * place * stride + stride - field) // 2 for place in (column, row))
     return left, top, left + field, top + field
+
+
+def numbered(tile: Image.Image, number: int) -> Image.Image:
+    """The picture with a number in its upper left corner."""
+    tile = tile.copy()
+    font = ImageFont.load_default(tile.height / 5)
+    outline = {"stroke_width": 2, "stroke_fill": "black"}
+    ImageDraw.Draw(tile).text((5, 2), str(number), "white", font, **outline)
+    return tile
 
 
 def patch(picture: Image.Image, box: tuple[int, int, int, int], side: int) -> Image.Image:
