@@ -168,8 +168,8 @@ def numbered(tile: Image.Image, number: int) -> Image.Image:
     """The picture with a number in its upper left corner."""
     tile = tile.copy()
     font = ImageFont.load_default(tile.height / 5)
-    outline = {"stroke_width": 2, "stroke_fill": "black"}
-    ImageDraw.Draw(tile).text((5, 2), str(number), "white", font, **outline)
+    pen = ImageDraw.Draw(tile)
+    pen.text((5, 2), str(number), "white", font, stroke_width=2, stroke_fill="black")
     return tile
 
 

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Sequence
+from functools import partial
 
 import ipywidgets as ipw
 import numpy as np
@@ -52,14 +53,16 @@ class GramExplorer(View):
         given = [picture, other]
         names = [p if isinstance(p, str) else own for p, own in zip(given, OWN, strict=True)]
         self.own = {n: p for n, p in zip(names, given, strict=True) if not isinstance(p, str)}
-        self.seen: list[Seen] = [see(self.network, p, size) for p in given]
+        self.seen: list[Seen] = [
+            see(self.network, p, size, name) for p, name in zip(given, names, strict=True)
+        ]
         if layer not in self.seen[0].layers:
             raise SettingsError(
                 f"there is no layer {layer!r} to look at; "
                 f"there are {', '.join(self.seen[0].layers)}"
             )
         self._chosen = names
-        self._grams: dict[tuple[str, str], np.ndarray] = {}
+        self._grams: dict[tuple[int, str], np.ndarray] = {}
         self._make_controls(names, layer)
         self._make_pictures()
         self._show_layer()
@@ -127,26 +130,27 @@ class GramExplorer(View):
 
     def _connect(self) -> None:
         for index, control in enumerate(self.pictures):
-            self.on(control, lambda index=index: self._change_picture(index))
+            self.on(control, partial(self._change_picture, index))
         self.on(self.layer, self._show_layer)
         self.on(self.form, self._show_matrices)
         for slider in self.pair:
             self.on(slider, self._show_pair)
         for heatmap in self.heatmaps:
-            self.on(heatmap, lambda heatmap=heatmap: self._pick(heatmap), "picked")
+            self.on(heatmap, partial(self._pick, heatmap), "picked")
 
     def gram(self, index: int, layer: str | None = None) -> np.ndarray:
         """The Gram matrix (C, C) of picture 0 or 1 at a layer, by default the chosen one."""
         seen, name = self.seen[index], layer or self.layer.value
-        if (seen.name, name) not in self._grams:
+        if (index, name) not in self._grams:
             feature = torch.from_numpy(seen.layers[name])[None]
-            self._grams[seen.name, name] = gram_matrix(feature)[0].numpy()
-        return self._grams[seen.name, name]
+            self._grams[index, name] = gram_matrix(feature)[0].numpy()
+        return self._grams[index, name]
 
     def _change_picture(self, index: int) -> None:
         control = self.pictures[index]
         try:
-            seen = see(self.network, self.own.get(control.value, control.value), self.size)
+            picture = self.own.get(control.value, control.value)
+            seen = see(self.network, picture, self.size, control.value)
         except Exception:
             with self.muted():  # what is shown stays what is chosen
                 control.value = self._chosen[index]

@@ -49,16 +49,17 @@ _lock = threading.Lock()
 
 
 @torch.no_grad()
-def see(network: Network, picture: Picture, size: int) -> Seen:
+def see(network: Network, picture: Picture, size: int, name: str = "yours") -> Seen:
     """All layers' activations for a picture with a long side of at most `size` pixels.
 
-    One pass computes them; the pictures used last are kept, by their pixels.
+    One pass computes them; the pictures used last are kept, by their pixels. `name` is that of a
+    picture that has none itself.
 
     Raises:
         ImageError: the picture cannot be had, or is too small for the network.
     """
     image = load(picture, size, network.mean.device)
-    name = Path(name_of(picture) or "yours").stem
+    name = Path(name_of(picture) or name).stem
     key = (network, name, *fingerprint(image))
     with _lock:
         seen = _kept.pop(key, None)
