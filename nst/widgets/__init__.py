@@ -9,5 +9,6 @@ from nst.widgets.activations import ActivationExplorer
 from nst.widgets.common import View, Work
 from nst.widgets.gram import GramExplorer
 from nst.widgets.picture import Picture
+from nst.widgets.strip import TradeOffStrip
 
-__all__ = ["ActivationExplorer", "GramExplorer", "Picture", "View", "Work"]
+__all__ = ["ActivationExplorer", "GramExplorer", "Picture", "TradeOffStrip", "View", "Work"]

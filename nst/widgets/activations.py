@@ -85,7 +85,9 @@ class ActivationExplorer(View):
             ],
         )
         self.side.style.button_width, self.side.style.description_width = "auto", "initial"
-        self.side.layout = ipw.Layout(width="max-content", flex_flow="row nowrap", margin="0")
+        self.side.layout = ipw.Layout(
+            display="flex", flex_flow="row wrap", align_items="center", width="auto", margin="0"
+        )
         self.channel = described(ipw.IntSlider(max=0, description="Channel"), "340px")
         self.blend = described(
             ipw.FloatSlider(
@@ -246,7 +248,7 @@ class ActivationExplorer(View):
     def _show_facts(self) -> None:
         facts = "".join(
             f'<tr><th scope="row" style="text-align:left;padding:1px 12px 1px 0;'
-            f'vertical-align:top">{html.escape(name)}</th><td>{html.escape(text)}</td></tr>'
+            f'white-space:nowrap;vertical-align:top">{html.escape(name)}</th><td>{html.escape(text)}</td></tr>'
             for name, text in self.numbers().items()
         )
         self.facts.value = f'<table style="line-height:1.5">{facts}</table>'

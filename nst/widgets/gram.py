@@ -16,7 +16,7 @@ from nst.losses import gram_matrix
 from nst.networks import Network
 from nst.transfer import Picture as Source
 from nst.widgets import draw
-from nst.widgets.common import View, choices, column, described, png, row
+from nst.widgets.common import View, choices, column, described, png, row, words
 from nst.widgets.picture import Picture
 from nst.widgets.seen import Seen, network_from, sample_list, see
 
@@ -196,12 +196,13 @@ class GramExplorer(View):
                 f"Gram matrix of {self.seen[index].name} at {self.layer.value}, {len(table)} × "
                 f"{len(table)}; click on a pair of channels, or move with the arrow keys"
             )
-        what = "cosines of the channels" if self.form.value == COSINES else "Gram matrices"
+        what = "Cosines of the channels" if self.form.value == COSINES else "Gram matrices"
         low = f"purple −{most:.3g}, white 0, orange" if signed else "black 0, pale yellow"
-        self.legend.value = (
-            f"<span>{what.capitalize()}: {low} {most:.3g}, by square roots, the same for both. "
-            f"Channels that are active together in {html.escape(self.seen[0].name)} stand side by "
-            "side; click on a pair.</span>"
+        self.legend.value = words(
+            f"{what}: {low} {most:.3g}, by square roots, the same for both. Channels that are "
+            f"active together in {html.escape(self.seen[0].name)} stand side by side; click on a "
+            f"pair. G<sub>i,j</sub> is the mean of the product of channels i and j, divided by "
+            f"the {len(self.order)} channels."
         )
 
     def _show_pair(self) -> None:
@@ -220,9 +221,8 @@ class GramExplorer(View):
                 tiles.append(Image.fromarray(draw.colour(values, greatest, signed)))
             self.maps[index].data = png(draw.beside(tiles, TILE))
             name, number = self.seen[index].name, self.gram(index)[i, j]
-            self.captions[index].value = (
-                f"<b>{html.escape(name)}</b>: channel {i}, channel {j}, their product. "
-                f"Its mean, divided by {len(self.gram(index))} channels: "
+            self.captions[index].value = words(
+                f"<b>{html.escape(name)}</b>: channels {i} and {j}, and their product; "
                 f"<b>G<sub>{i},{j}</sub> = {number:.4g}</b>"
             )
             self.maps[index].alt = (
