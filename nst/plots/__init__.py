@@ -5,11 +5,19 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 `figure.savefig(path)` writes it.
 """
 
-from nst import plots`.
 from nst.plots.common import pictures
 from nst.plots.content import agreement, curves, reconstructions
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
-from nst.plots.features import activations, by_layer, channel_portraits, maps, numbers, receptive_fields, rectification, supports
+from nst.plots.features import (
+    activations,
+    by_layer,
+    channel_portraits,
+    maps,
+    numbers,
+    receptive_fields,
+    rectification,
+    supports,
+)
 from nst.plots.layers import pushes, spread, trade_off
 from nst.plots.optimiser import losses, movements, paths, race, trade_off
 from nst.plots.speed import bars, bowls, descents, error_maps, growth
@@ -34,7 +42,6 @@ __all__ = [
     "numbers",
     "paths",
     "pictures",
-    "plots`.",
     "pushes",
     "race",
     "receptive_fields",
@@ -42,6 +49,5 @@ __all__ = [
     "rectification",
     "spread",
     "supports",
-    "trade_off",
     "trade_off",
 ]
