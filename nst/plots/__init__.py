@@ -18,21 +18,36 @@ from nst.plots.features import (
     rectification,
     supports,
 )
+from nst.plots.layers import pushes, spread, trade_off
+from nst.plots.optimiser import losses, movements, paths, race, trade_off
+from nst.plots.speed import bars, bowls, descents, error_maps, growth
 
 __all__ = [
     "activations",
     "agreement",
+    "bars",
+    "bowls",
     "by_layer",
     "channel_portraits",
     "contact_sheet",
     "curves",
+    "descents",
+    "error_maps",
+    "growth",
     "loss_curve",
     "loss_curves",
+    "losses",
     "maps",
+    "movements",
     "numbers",
+    "paths",
     "pictures",
+    "pushes",
+    "race",
     "receptive_fields",
     "reconstructions",
     "rectification",
+    "spread",
     "supports",
+    "trade_off",
 ]
