@@ -28,7 +28,7 @@ def test_pushes_are_drawn_by_layer_on_a_logarithmic_scale():
 
 def test_a_trade_off_joins_the_points_of_a_curve_and_names_those_of_the_first():
     curves = {"shallow": [(0.1, 0.5), (0.3, 0.2)], "deep": [(0.2, 0.6), (0.4, 0.1)]}
-    figure = plots.trade_off(curves, notes=["weight 1", "weight 8"], names=("changed", "left"))
+    figure = plots.judgements(curves, notes=["weight 1", "weight 8"], names=("changed", "left"))
     (axes,) = figure.axes
     for name, points in curves.items():
         line = lines(axes)[name]

@@ -35,7 +35,7 @@ def pushes(norms: Mapping[str, Mapping[str, float]], title: str) -> Figure:
     return figure
 
 
-def trade_off(
+def judgements(
     curves: Mapping[str, Sequence[Point]],
     notes: Sequence[str] = (),
     names: tuple[str, str] = ("content changed", "style left"),
