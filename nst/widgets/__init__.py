@@ -1,0 +1,11 @@
+"""Interactive views, for JupyterLab and Voilà: `from nst import widgets`.
+
+Not imported by `import nst`, since it loads ipywidgets. A view is an
+`ipywidgets.VBox` that takes plain arguments: a notebook shows one with one line, as the last of a
+cell. Closing it (`view.close()`, or its output in the notebook) stops its work.
+"""
+
+from nst.widgets.common import View, Work
+from nst.widgets.picture import Picture
+
+__all__ = ["Picture", "View", "Work"]
