@@ -6,6 +6,8 @@ cell. Closing it (`view.close()`, or its output in the notebook) stops its work.
 """
 
 from nst.widgets.common import View, Work
+from nst.widgets.controls import Limits
 from nst.widgets.picture import Picture
+from nst.widgets.studio import TransferStudio
 
-__all__ = ["Picture", "View", "Work"]
+__all__ = ["Limits", "Picture", "TransferStudio", "View", "Work"]

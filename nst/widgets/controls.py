@@ -17,6 +17,7 @@ from nst.widgets.picture import Picture
 
 STARTS = {"the content picture": "content", "the style picture": "style", "noise": "noise"}
 STYLES = 4  # pictures at once, at most
+SEEDS = 2**53 - 1  # the largest whole number that a page can hold
 # Settings without a control: they stay as an opened run has them.
 SILENT = ("pooling", "padding", "normalisation", "tv_norm", "style_scale", "learning_rate",
           "learning_rate_decay", "history", "average")  # fmt: skip
@@ -63,7 +64,7 @@ class Choice(ipw.VBox):
 
     def look(self) -> None:
         """Show the chosen picture, small."""
-        small = self.open().copy()
+        small = self.picture().copy()
         small.thumbnail((168, 168))
         self.preview.data, self.preview.alt = png(small), f"{self.kind} picture: {self.name}"
 
@@ -71,8 +72,8 @@ class Choice(ipw.VBox):
         """Take what was dropped."""
         self.choose(self.library.add(self.drop.name, self.drop.picture()))
 
-    def open(self) -> Image.Image:
-        """The chosen picture."""
+    def picture(self) -> Image.Image:
+        """The one that is chosen."""
         return self.library.open(self.name)
 
 
@@ -81,7 +82,7 @@ class StyleChoice(Choice):
 
     def __init__(self, view: View, library: Library, limit: int, remove: Callable[[Any], None]):
         super().__init__(view, library, "style", limit, "Style")
-        self.share = ipw.BoundedFloatText(1, min=0, max=1000, step=0.1, description="Share")
+        self.share = ipw.BoundedFloatText(1, min=0, max=1e18, step=0.1, description="Share")
         self.share.add_class("nst-share")
         self.remove = button("Remove", "nst-remove", "remove this style picture")
         self.several = row(self.share, self.remove)
@@ -102,15 +103,15 @@ class Controls(ipw.VBox):
         self.style_box = ipw.VBox([])
         self.more = button("Add a style picture", "nst-more")
         number = ipw.BoundedFloatText
-        self.content_weight = number(min=0, max=1e12, step=0.1, description="Content")
-        self.style_weight = number(min=0, max=1e12, step=100, description="Style")
-        self.tv_weight = number(min=0, max=1e12, step=0.1, description="Smoothness")
+        self.content_weight = number(min=0, max=1e18, step=0.1, description="Content")
+        self.style_weight = number(min=0, max=1e18, step=100, description="Style")
+        self.tv_weight = number(min=0, max=1e18, step=0.1, description="Smoothness")
         self.sizes = ipw.Text(description="Sizes", tooltip="long side in pixels, coarse to fine")
         self.steps = ipw.Text(description="Steps", tooltip="at each size")
         self.network = ipw.Dropdown(description="Network", options=networks)
         self.start = ipw.Dropdown(description="Start from", options=list(STARTS.items()))
         self.optimizer = ipw.Dropdown(description="Optimiser", options=list(LEARNING_RATES))
-        self.seed = ipw.BoundedIntText(0, min=0, max=2**31 - 1, description="Seed of the noise")
+        self.seed = ipw.BoundedIntText(0, min=0, max=SEEDS, description="Seed of the noise")
         self.layers = LayerTable()
         self.silent = ipw.HTML()
         self.defaults = button("Back to the defaults", "nst-defaults")
@@ -227,6 +228,8 @@ class Controls(ipw.VBox):
             raise SettingsError(
                 f"the run started from the picture '{settings.init}', which cannot be done here"
             )
+        if settings.seed > SEEDS:
+            raise SettingsError(f"the seed is {settings.seed}, and at most {SEEDS} can be shown")
         if len(settings.styles) > STYLES:
             raise SettingsError(f"at most {STYLES} style pictures can be mixed")
 
@@ -271,14 +274,19 @@ class Controls(ipw.VBox):
         self.silent.value = f"<small>Kept from the opened run: {kept}.</small>" if other else ""
 
     def _change_network(self) -> None:
-        chosen = {f"{kind}_layers": self.layers.layers(kind) for kind in KINDS}
-        names = layer_names(self.network.value)
-        reached = {
-            field: {name: weight for name, weight in layers.items() if name in names}
-            or getattr(Settings(), field)
-            for field, layers in chosen.items()
-        }
-        self._show_layers(replace(self.base, network=self.network.value, **reached))
+        names, usual = layer_names(self.network.value), Settings()
+        content, style = (
+            {name: weight for name, weight in self.layers.layers(kind).items() if name in names}
+            for kind in KINDS
+        )
+        self._show_layers(
+            replace(
+                self.base,
+                network=self.network.value,
+                content_layers=content or usual.content_layers,
+                style_layers=style or usual.style_layers,
+            )
+        )
 
     def _reset(self) -> None:
         """The defaults, with the pictures, sizes and steps that are there."""

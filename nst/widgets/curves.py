@@ -20,9 +20,8 @@ def colours(terms: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for kind, shades in SHADES.items():
         these = [term for term in terms if term.split()[0] == kind]
-        for index, term in enumerate(these):
-            place = index / max(1, len(these) - 1) if len(these) > len(shades) else 0
-            found[term] = shades[round(place * (len(shades) - 1)) if place else index % len(shades)]
+        step = (len(shades) - 1) / max(1, len(these) - 1)
+        found |= {term: shades[round(index * step)] for index, term in enumerate(these)}
     return found | {"total": "currentColor"}
 
 

@@ -57,7 +57,7 @@ class LayerTable(ipw.GridBox):
         text = ipw.BoundedFloatText(
             weight or default,
             min=0,
-            max=1e9,
+            max=1e18,
             step=0.1,
             disabled=weight == 0,
             tooltip=f"weight of {name} for {kind}",
