@@ -36,12 +36,15 @@ class Choice(ipw.VBox):
 
     def __init__(self, view: View, library: Library, kind: str, limit: int, title: str):
         self.view, self.library, self.kind = view, library, kind
+        self.when_seen: Callable[[], None] = lambda: None
         self.chosen = ipw.Dropdown(description=title, options=library.names(kind))
         self.drop = Drop("or drop your own here", limit=limit, accept="image/*")
         self.preview = Picture(width="84px")
         self.preview.add_class("nst-preview")
-        self.parts = ipw.VBox([wide(self.chosen), self.drop], layout=ipw.Layout(flex="1 1 150px"))
-        super().__init__([row(self.preview, self.parts, gap="6px 10px")])
+        self.chosen.layout.width = "auto"
+        self.parts = ipw.VBox([self.chosen, self.drop], layout=ipw.Layout(flex="1 1 150px"))
+        super().__init__([row(self.preview, self.parts, gap="6px 12px")])
+        self.add_class("nst-choice")
         self.add_class(f"nst-{kind}")
         view.on(self.chosen, self.look)
         view.on(self.drop, self.upload, "arrived")
@@ -67,6 +70,7 @@ class Choice(ipw.VBox):
         small = self.picture().copy()
         small.thumbnail((168, 168))
         self.preview.data, self.preview.alt = png(small), f"{self.kind} picture: {self.name}"
+        self.when_seen()
 
     def upload(self) -> None:
         """Take what was dropped."""
@@ -85,8 +89,9 @@ class StyleChoice(Choice):
         self.share = ipw.BoundedFloatText(1, min=0, max=1e18, step=0.1, description="Share")
         self.share.add_class("nst-share")
         self.remove = button("Remove", "nst-remove", "remove this style picture")
-        self.several = row(self.share, self.remove)
-        self.share.layout.flex, self.share.layout.width = "1 1 90px", "auto"
+        self.several = ipw.Box([self.share, self.remove])
+        self.several.add_class("nst-several")
+        self.share.layout.width = "auto"
         self.share.style.description_width = "initial"
         self.parts.children = [*self.parts.children, self.several]
         view.on(self.remove, lambda: remove(self))
@@ -101,6 +106,7 @@ class Controls(ipw.VBox):
         self.content = Choice(view, library, "content", limits.upload, "Content")
         self.styles: list[StyleChoice] = []
         self.style_box = ipw.VBox([])
+        self.style_box.add_class("nst-style-box")
         self.more = button("Add a style picture", "nst-more")
         number = ipw.BoundedFloatText
         self.content_weight = number(min=0, max=1e18, step=0.1, description="Content")
@@ -111,11 +117,11 @@ class Controls(ipw.VBox):
         self.network = ipw.Dropdown(description="Network", options=networks)
         self.start = ipw.Dropdown(description="Start from", options=list(STARTS.items()))
         self.optimizer = ipw.Dropdown(description="Optimiser", options=list(LEARNING_RATES))
-        self.seed = ipw.BoundedIntText(0, min=0, max=SEEDS, description="Seed of the noise")
+        self.seed = ipw.BoundedIntText(0, min=0, max=SEEDS, description="Seed")
         self.layers = LayerTable()
         self.silent = ipw.HTML()
         self.defaults = button("Back to the defaults", "nst-defaults")
-        view.on(self.more, lambda: self.add_style(self.library.samples["style"][0]))
+        view.on(self.more, self._one_more)
         view.on(self.network, self._change_network)
         view.on(self.defaults, self._reset)
         super().__init__(self._arrange())
@@ -149,9 +155,18 @@ class Controls(ipw.VBox):
             ]
         )
         layers = ipw.VBox([self.network, self.layers, self.silent, self.defaults])
-        titles = ("How much of each", "Size and steps", "Network and layers")
-        self.panels = ipw.Accordion([weights, picture, layers], titles=titles, selected_index=None)
-        return [self.content, self.style_box, self.more, self.panels]
+        return [
+            self.content,
+            self.style_box,
+            self.more,
+            Fold("How much of each", [weights]),
+            Fold("Size and steps", [picture]),
+            Fold("Network and layers", [layers]),
+        ]
+
+    def _one_more(self) -> None:
+        used = [choice.name for choice in self.styles]
+        self.add_style(next(n for n in self.library.names("style") if n not in used))
 
     def add_style(self, name: str, share: float = 1.0) -> None:
         """One more style picture, up to four."""
@@ -298,6 +313,26 @@ class Controls(ipw.VBox):
                 styles=tuple(choice.name for choice in self.styles),
             )
         )
+
+
+class Fold(ipw.VBox):
+    """A part of a view that a button hides; other than ipywidgets' accordion, keys reach it."""
+
+    def __init__(self, title: str, parts: list[ipw.Widget]):
+        self.title = title
+        self.button = ipw.ToggleButton(False, layout=ipw.Layout(width="auto"))
+        self.button.add_class("nst-fold-button")
+        self.inside = ipw.VBox(parts)
+        self.inside.add_class("nst-fold-inside")
+        self.button.observe(lambda _: self.draw(), "value")
+        super().__init__([self.button, self.inside])
+        self.add_class("nst-fold")
+        self.draw()
+
+    def draw(self) -> None:
+        """Show or hide what is inside."""
+        self.button.description = f"{'▾' if self.button.value else '▸'} {self.title}"
+        self.inside.layout.display = "flex" if self.button.value else "none"
 
 
 def whole_numbers(text: str, name: str) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from nst.settings import Settings, make_settings
 from nst.transfer import Picture as Source
 from nst.transfer import Result, resume, style_transfer
 from nst.widgets.common import Job, View, png, row
-from nst.widgets.controls import Controls, Limits, button, wide
+from nst.widgets.controls import Controls, Fold, Limits, button, wide
 from nst.widgets.curves import curves
 from nst.widgets.drop import Drop
 from nst.widgets.library import Library
@@ -88,7 +88,6 @@ class TransferStudio(View):
             **changes,
         )
         self.controls.show(settings)
-        self._preview()
         columns = ipw.Box([self.controls, self.stage])
         columns.add_class("nst-columns")
         css = ipw.HTML(f"<style>{CSS.read_text()}</style>", layout=ipw.Layout(display="none"))
@@ -117,8 +116,7 @@ class TransferStudio(View):
         self.on(self.start_button, self.start)
         self.on(self.stop_button, self.stop)
         self.on(self.continue_button, self.go_on)
-        self.on(self.controls.content.chosen, self._preview)
-        self.on(self.controls.content.drop, self._preview, "arrived")
+        self.controls.content.when_seen = self._preview
         buttons = row(self.start_button, self.stop_button, self.continue_button, gap="8px")
         self.bar = row(self.progress, self.left, gap="4px 12px")
         parts = [buttons, self.status, self.bar, self.canvas, self.save, self.chart]
@@ -130,7 +128,7 @@ class TransferStudio(View):
         self.first = wide(ipw.Dropdown(description="Left"))
         self.second = wide(ipw.Dropdown(description="Right"))
         self.wipe = Wipe(width="512px")
-        self.json_area = ipw.Textarea(rows=12, description="Settings", tooltip="settings as JSON")
+        self.json_area = ipw.Textarea(rows=12, tooltip="settings of the shown run, as JSON")
         self.json_area.add_class("nst-copy")
         self.drop = Drop(
             "Drop a saved PNG here, or choose one",
@@ -138,7 +136,9 @@ class TransferStudio(View):
             accept=".png,.json,image/png,application/json",
         )
         self.drop.add_class("nst-reopen")
-        self.paste = ipw.Textarea(rows=6, description="or JSON", tooltip="settings as JSON")
+        self.paste = ipw.Textarea(
+            rows=6, placeholder="or paste its settings here", tooltip="settings to open, as JSON"
+        )
         self.paste.add_class("nst-paste")
         self.open_button = button("Open these settings", "nst-open")
         for control in (self.first, self.second):
@@ -146,15 +146,15 @@ class TransferStudio(View):
         self.on(self.drop, self._reopen, "arrived")
         self.on(self.open_button, self._read_paste)
         for area in (self.json_area, self.paste):
-            wide(area).layout.max_width = "640px"
-        self.drawers = ipw.Accordion(
+            area.layout.width, area.layout.max_width = "auto", "640px"
+        opening = ipw.VBox([self.drop, self.paste, self.open_button])
+        comparing = ipw.VBox([self.first, self.second, self.wipe])
+        self.drawers = ipw.VBox(
             [
-                ipw.VBox([self.drop, self.paste, self.open_button]),
-                self.json_area,
-                ipw.VBox([self.first, self.second, self.wipe]),
-            ],
-            titles=("Open a saved run", "Settings of the shown run", "Compare two runs"),
-            selected_index=None,
+                Fold("Compare two runs", [comparing]),
+                Fold("Settings of the shown run, to copy", [self.json_area]),
+                Fold("Open a saved run", [opening]),
+            ]
         )
         self.drawers.add_class("nst-drawers")
 
@@ -353,7 +353,6 @@ class TransferStudio(View):
             raise
         except (TypeError, ValueError, AttributeError) as error:
             raise SettingsError(f"these settings make no sense ({error}); check them") from error
-        self._preview()
         self._say("The settings are open; press Start to run them.")
 
     def _reopen(self) -> None:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -158,7 +159,7 @@ def wait_for(address, process, log):
 
 
 @pytest.fixture
-def new_page(chromium):
+def new_page(chromium, tmp_path):
     """A function from a viewport to a page, whose errors and requests are looked at in the end."""
     opened = []
 
@@ -182,13 +183,15 @@ def new_page(chromium):
         context.route(re.compile("^https?:"), route)
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
-        opened.append((context, errors, abroad))
+        opened.append((page, errors, abroad))
         return page
 
     yield new
     found, left = [], []
-    for context, errors, abroad in opened:
-        context.close()
+    for number, (page, errors, abroad) in enumerate(opened):
+        if not page.is_closed():
+            page.screenshot(path=tmp_path / f"last-{number}.png")  # for whoever looks for a fault
+        page.context.close()
         found += [e for e in errors if not any(harmless in e for harmless in HARMLESS)]
         left += abroad
     assert not left, f"requests left this machine: {left}"
@@ -202,8 +205,13 @@ def lab(lab_server, new_page):
     def open_notebook(path, **viewport):
         page = new_page(**viewport)
         page.goto(f"{lab_server}/lab/tree/{path}?token={TOKEN}&reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
-        page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+        cells = nbformat.read(ROOT / "notebooks" / path, as_version=4).cells
+        # Before a notebook is there, JupyterLab shows an empty one, and calls it idle.
+        page.wait_for_function(
+            """(count) => document.querySelectorAll(".jp-Notebook .jp-Cell").length === count
+              && document.querySelector(".jp-StatusBar-Left")?.textContent.includes("| Idle")""",
+            arg=len(cells),
+        )
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name=re.compile("^Run All Cells")).first.click()
         page.wait_for_function(

@@ -5,9 +5,10 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import expect
 
 from nst.images import read_settings
+
+expect = pytest.importorskip("playwright.sync_api").expect
 
 # Keeps a coarse copy of every picture that the canvas has shown.
 WATCH = """() => {
@@ -31,8 +32,11 @@ def studio(page):
 
 
 def opened(view, title):
-    """Unfold a part of the view."""
-    view.get_by_text(title, exact=True).click()
+    """Unfold a part of the view, if it is not unfolded."""
+    button = view.get_by_role("button", name=title)
+    if "▸" in button.text_content():
+        button.click()
+        expect(button).to_contain_text("▾")
 
 
 def choose(view, content, style, sizes, steps):
