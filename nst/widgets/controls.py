@@ -131,7 +131,7 @@ class Controls(ipw.VBox):
         names = ("content_weight", "style_weight", "tv_weight", "sizes", "steps", "network",
                  "start", "optimizer", "seed")  # fmt: skip
         for name in names:
-            wide(getattr(self, name)).add_class(f"nst-{name.replace('_', '-')}")
+            wide(getattr(self, name)).add_class(f"nst-set-{name.replace('_', '-')}")
         weights = ipw.VBox(
             [
                 self.content_weight,

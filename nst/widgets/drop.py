@@ -35,7 +35,6 @@ function render({ model, el }) {
     model.set("file", { name: file.name, size: file.size, count: Date.now() });
     model.set("data", new DataView(data));
     model.save_changes();
-    model.send({ arrived: true });
   };
   input.addEventListener("change", async () => { await take(input.files[0]); input.value = ""; });
   const over = (event) => {
@@ -85,13 +84,17 @@ class Drop(anywidget.AnyWidget):
     def __init__(self, label: str, **traits: Any):
         super().__init__(label=label, layout=ipw.Layout(margin="0"), **traits)
         self.add_class("nst-drop")
-        # The message comes after both traits: an observer of one might see the other's last value.
-        self.on_msg(lambda *_: setattr(self, "arrived", self.arrived + 1))
+        # Both traits come in one message, and observers are told when both are set. The page puts
+        # the time into `file`, so that the same file again is a change.
+        self.observe(self._count, "file")
 
     def put(self, name: str, data: bytes) -> None:
         """What the page does when it is given a file."""
-        fits = len(data) <= self.limit
-        self.file, self.data = {"name": name, "size": len(data)}, data if fits else b""
+        with self.hold_trait_notifications():
+            self.file = {"name": name, "size": len(data), "count": self.arrived}
+            self.data = data if len(data) <= self.limit else b""
+
+    def _count(self, _: Any) -> None:
         self.arrived += 1
 
     @property

@@ -67,6 +67,8 @@ class Run:
     def remark(self) -> str:
         """Sizes, steps, and how it ended if not as planned."""
         sizes = ", ".join(map(str, self.settings.sizes))
+        if self.reason == "running":
+            return f"{sizes} px, running"
         steps = sum(step["number"] > 0 for step in self.history)
         end = "" if self.reason == "finished" else f", {self.reason}"
         return f"{sizes} px, {steps} step{'s' * (steps != 1)}{end}"
@@ -141,10 +143,15 @@ class Card(ipw.VBox):
     """A run as a thumbnail with its name, and buttons to show it and to open it again."""
 
     def __init__(
-        self, view: View, run: Run, show: Callable[[Run], None], again: Callable[[Run], None]
+        self,
+        view: View,
+        run: Run,
+        preview: bytes,
+        show: Callable[[Run], None],
+        again: Callable[[Run], None],
     ):
         self.run = run
-        self.picture = Picture(width="112px")
+        self.picture = Picture(data=preview)
         self.caption = ipw.HTML()
         self.show_button = button("Show", "nst-show", f"show run {run.number}")
         self.again_button = button(
@@ -187,9 +194,9 @@ class History(ipw.VBox):
         """From the oldest to the newest."""
         return [card.run for card in reversed(self.cards)]
 
-    def add(self, run: Run) -> None:
-        """Put a card for the run in front."""
-        self.cards.insert(0, Card(self.view, run, self.show, self.again))
+    def add(self, run: Run, preview: bytes) -> None:
+        """Put a card for the run in front, with a PNG that it shows until there is a picture."""
+        self.cards.insert(0, Card(self.view, run, preview, self.show, self.again))
         for card in self.cards[KEPT:]:
             close(card)
         del self.cards[KEPT:]

@@ -91,7 +91,8 @@ class TransferStudio(View):
         columns = ipw.Box([self.controls, self.stage])
         columns.add_class("nst-columns")
         css = ipw.HTML(f"<style>{CSS.read_text()}</style>", layout=ipw.Layout(display="none"))
-        self.fill(css, columns, self.history, self.drawers)
+        # The error line stands where one looks, not at the end as `fill` has it.
+        self.children = [css, columns, self.history, self.drawers]
         self._allow()
 
     # What there is to see
@@ -119,7 +120,15 @@ class TransferStudio(View):
         self.controls.content.when_seen = self._preview
         buttons = row(self.start_button, self.stop_button, self.continue_button, gap="8px")
         self.bar = row(self.progress, self.left, gap="4px 12px")
-        parts = [buttons, self.status, self.bar, self.canvas, self.save, self.chart]
+        parts = [
+            buttons,
+            self.status,
+            self.error_line,
+            self.bar,
+            self.canvas,
+            self.save,
+            self.chart,
+        ]
         self.stage = ipw.VBox(parts)
         self.stage.add_class("nst-stage")
 
@@ -181,7 +190,7 @@ class TransferStudio(View):
         styles: list[Source] = [self.library.open(name) for name in settings.styles]
         number = self.run.number + 1 if self.run else 1
         self.run, self.last = Run(number, settings, planned=settings.num_steps[-1]), None
-        self.history.add(self.run)
+        self.history.add(self.run, self.controls.content.preview.data)
         plan = stages(settings, max(content.size))
         self._begin(self.run, plan, partial(self._paint, self.run, content, styles))
 

@@ -45,7 +45,7 @@ def choose(view, content, style, sizes, steps):
     view.locator(".nst-style select").first.select_option(style)
     opened(view, "Size and steps")
     for name, value in (("sizes", sizes), ("steps", steps)):
-        field = view.locator(f".nst-{name} input")
+        field = view.locator(f".nst-set-{name} input")
         field.fill(value)
         field.press("Tab")
 
@@ -64,8 +64,8 @@ def controls(view):
     return [
         view.locator(".nst-content select").input_value(),
         view.locator(".nst-style select").first.input_value(),
-        view.locator(".nst-sizes input").input_value(),
-        view.locator(".nst-steps input").input_value(),
+        view.locator(".nst-set-sizes input").input_value(),
+        view.locator(".nst-set-steps input").input_value(),
     ]
 
 
@@ -88,7 +88,7 @@ def stop_save_and_open_again(page, view, tmp_path):
     view.locator(".nst-reopen input").set_input_files(saved)
     expect(status(view)).to_contain_text("The settings are open")
     assert controls(view) == ["cat", "waves", "160", str(first["num_steps"][0])]
-    view.locator(".nst-start button, button.nst-start").first.click()
+    view.locator(".nst-start").click()
     expect(status(view)).to_contain_text("Finished")
     opened(view, "Settings of the shown run")
     assert shown_json(view) == first
@@ -152,6 +152,8 @@ def test_as_an_app(app, app_server, shot, nameless, tmp_path):
     view.locator(".nst-content input[type=file]").set_input_files(large)
     expect(view.get_by_role("alert")).to_contain_text("'large.png' has 9.0 MB")
     assert nameless(view.element_handle()) == []
+    view.locator(".nst-content select").select_option("cat")
+    opened(view, "Compare two runs")
     shot(page, "studio-app")
 
     assert app_server.kernels()
