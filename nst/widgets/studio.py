@@ -129,7 +129,7 @@ class TransferStudio(View):
             self.save,
             self.chart,
         ]
-        self.stage = ipw.VBox(parts)
+        self.stage = ipw.VBox([*head, self.canvas, self.save, self.chart])
         self.stage.add_class("nst-stage")
 
     def _make_drawers(self) -> None:
