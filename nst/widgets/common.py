@@ -307,12 +307,22 @@ def labelled(text: str, *parts: ipw.Widget) -> ipw.Box:
     return row(word, *parts)
 
 
+def words(markup: str) -> str:
+    """Markup for an `HTML` widget, whose lines would else stand as far apart as controls."""
+    return f'<div style="line-height:1.4;padding:2px 0">{markup}</div>'
+
+
 def described(control: ipw.Widget, width: str = "320px") -> ipw.Widget:
     """The control, its description in full, at most as wide as the page."""
     control.style.description_width = "initial"
     control.layout.width, control.layout.max_width = width, "100%"
     control.layout.margin = "0"
     return control
+
+
+def column(width: str) -> ipw.Layout:
+    """A column that is narrower on narrow pages."""
+    return ipw.Layout(width=width, max_width="100%", align_items="stretch")
 
 
 def choices(names: Sequence[str], own: Sequence[str] = ()) -> list[str]:

@@ -1,10 +1,12 @@
 """A picture with a text for those who cannot see it, of which a place can be picked."""
 
+import io
 from typing import Any
 
 import anywidget
 import ipywidgets as ipw
 import traitlets
+from PIL import Image
 
 SCRIPT = """
 function render({ model, el }) {
@@ -73,9 +75,10 @@ STYLE = """
 .nst-frame { position: relative; line-height: 0; }
 .nst-frame img { width: 100%; height: auto; display: block; }
 .nst-pick { cursor: crosshair; }
-.nst-pick:focus-visible { outline: 3px solid #1a73e8; outline-offset: 2px; }
+.nst-pick:focus-visible { outline: 3px solid #1a73e8; outline-offset: -3px; }
 .nst-mark { position: absolute; box-sizing: border-box; min-width: 7px; min-height: 7px;
-  border: 2px solid #fff; outline: 2px solid #d6336c; pointer-events: none; }
+  border: 2px solid #fff; box-shadow: 0 0 0 2px #e0226e, inset 0 0 0 1px #e0226e;
+  pointer-events: none; z-index: 1; }
 .nst-mark[hidden] { display: none; }
 """
 
@@ -105,3 +108,7 @@ class Picture(anywidget.AnyWidget):
         """`width` is the greatest that it takes, as CSS has it: "360px"."""
         super().__init__(layout=ipw.Layout(width=width, max_width="100%", margin="0"), **traits)
         self.add_class("nst-picture")
+
+    def image(self) -> Image.Image:
+        """The picture that is shown, decoded."""
+        return Image.open(io.BytesIO(self.data)).convert("RGB")

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 import json
 import threading
 import time
@@ -15,7 +14,6 @@ import ipywidgets as ipw
 from PIL import Image
 
 from nst.errors import NstError, SettingsError
-from nst.images import open_image
 from nst.loop import Step
 from nst.networks import ARCHITECTURES, Network, load_network
 from nst.settings import Settings, make_settings
@@ -176,7 +174,7 @@ class TransferStudio(View):
 
     def still(self) -> Image.Image | None:
         """The picture that is shown."""
-        return decode(self.canvas.data) if self.canvas.data else None
+        return self.canvas.image()
 
     # Runs
 
@@ -375,8 +373,3 @@ class TransferStudio(View):
         if not isinstance(settings, dict):
             raise SettingsError("this is not a JSON object with names and values; paste all of it")
         self.open_settings(settings)
-
-
-def decode(data: bytes) -> Image.Image:
-    """The picture in a PNG's bytes."""
-    return open_image(Image.open(io.BytesIO(data)))
