@@ -45,8 +45,9 @@ class LayerTable(ipw.GridBox):
             parts.append(_word(name))
             for kind in KINDS:
                 parts += self._cell(name, kind, chosen[kind].get(name, 0.0))
-        old, self.children = self.children, parts
-        for part in old:
+        before: tuple[ipw.Widget, ...] = self.children
+        self.children = tuple(parts)
+        for part in before:
             part.close()
 
     def _cell(self, name: str, kind: str, weight: float) -> list[ipw.Widget]:

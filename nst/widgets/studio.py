@@ -90,7 +90,7 @@ class TransferStudio(View):
         columns.add_class("nst-columns")
         css = ipw.HTML(f"<style>{CSS.read_text()}</style>", layout=ipw.Layout(display="none"))
         # The error line stands where one looks, not at the end as `fill` has it.
-        self.children = [css, columns, self.history, self.drawers]
+        self.children = (css, columns, self.history, self.drawers)
         self._allow()
 
     # What there is to see
@@ -118,15 +118,7 @@ class TransferStudio(View):
         self.controls.content.when_seen = self._preview
         buttons = row(self.start_button, self.stop_button, self.continue_button, gap="8px")
         self.bar = row(self.progress, self.left, gap="4px 12px")
-        parts = [
-            buttons,
-            self.status,
-            self.error_line,
-            self.bar,
-            self.canvas,
-            self.save,
-            self.chart,
-        ]
+        head = [buttons, self.status, self.error_line, self.bar]
         self.stage = ipw.VBox([*head, self.canvas, self.save, self.chart])
         self.stage.add_class("nst-stage")
 
