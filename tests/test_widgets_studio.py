@@ -17,10 +17,10 @@ from nst.images import load_image, read_settings, sample_names
 from nst.settings import Settings
 from nst.widgets import Limits, TransferStudio, studio
 from nst.widgets.common import png, stop_all
-from nst.widgets.controls import Fold
 from nst.widgets.curves import colours, curves
 from nst.widgets.drop import Drop
 from nst.widgets.library import Library
+from nst.widgets.parts import Fold
 from nst.widgets.runs import as_done, stages, time_left
 from nst.widgets.wipe import Wipe
 
@@ -227,6 +227,13 @@ def test_an_uploaded_picture_is_chosen_and_used(small):
     assert len(view.library.own) == 3  # with the two of the fixture, and red only once
     view.start()
     assert view.run.settings.content == "red.png"
+
+
+def test_an_uploaded_picture_can_be_chosen_everywhere():
+    view = TransferStudio(size=64)
+    view.controls.content.drop.put("red.png", file_of(Image.new("RGB", (8, 8), "red")))
+    view.controls.styles[0].chosen.value = "red.png"
+    assert view.controls.settings().styles == ("red.png",)
 
 
 def test_another_picture_of_the_same_name_gets_a_name_of_its_own():
@@ -472,7 +479,7 @@ def test_settings_go_round_through_the_png(small, tmp_path):
     view.controls.defaults.click()
     view.controls.styles[1].remove.click()
     assert view.controls.settings() != settings
-    view.drop.put(name, data)
+    view.opening.drop.put(name, data)
     assert view.controls.settings() == settings
     view.start()
     assert saved_png(view)[1] == data
@@ -483,8 +490,8 @@ def test_settings_go_round_through_pasted_json(small):
     view.start()
     text = view.json_area.value
     view.controls.tv_weight.value = 9
-    view.paste.value = text
-    view.open_button.click()
+    view.opening.paste.value = text
+    view.opening.button.click()
     assert view.controls.settings() == view.run.settings
 
 
@@ -514,15 +521,15 @@ def test_settings_go_round_through_pasted_json(small):
 def test_settings_that_cannot_be_opened_change_nothing(text, says):
     view = TransferStudio("cat", "waves", size=64, synchronous=False, tv_weight=0.7)
     before = view.controls.settings()
-    view.paste.value = text
-    view.open_button.click()
+    view.opening.paste.value = text
+    view.opening.button.click()
     assert view.error.startswith(says)
     assert view.controls.settings() == before
 
 
 def test_a_png_without_settings_is_said_in_a_sentence():
     view = TransferStudio(size=64, synchronous=False)
-    view.drop.put("plain.png", file_of(Image.new("RGB", (4, 4))))
+    view.opening.drop.put("plain.png", file_of(Image.new("RGB", (4, 4))))
     assert view.error.startswith("'plain.png' holds no settings")
 
 
@@ -586,16 +593,16 @@ def test_old_runs_are_forgotten(small, monkeypatch):
 def test_two_runs_are_compared(small):
     view = small()
     view.start()
-    assert "content" in view.wipe.left_alt
-    assert view.wipe.right == view.run.png
+    assert "content" in view.comparing.wipe.left_alt
+    assert view.comparing.wipe.right == view.run.png
     view.controls.tv_weight.value = 5
     view.start()
     first, second = view.history.runs
-    assert (view.wipe.left, view.wipe.right) == (first.png, second.png)
-    view.second.value = 1
-    assert view.wipe.right == first.png
-    view.first.value = 0
-    assert view.wipe.left == png(view.library.open("picture"))
+    assert (view.comparing.wipe.left, view.comparing.wipe.right) == (first.png, second.png)
+    view.comparing.second.value = 1
+    assert view.comparing.wipe.right == first.png
+    view.comparing.first.value = 0
+    assert view.comparing.wipe.left == png(view.library.open("picture"))
     assert Wipe().position == 50
 
 

@@ -1,19 +1,17 @@
 """The studio's controls: from what they show to settings, and back."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import ipywidgets as ipw
-from PIL import Image
 
 from nst.errors import SettingsError
 from nst.settings import LEARNING_RATES, Settings, make_settings
-from nst.widgets.common import View, png, row
-from nst.widgets.drop import Drop
+from nst.widgets.choice import Choice, StyleChoice
+from nst.widgets.common import View
 from nst.widgets.layers import KINDS, LayerTable, layer_names
 from nst.widgets.library import Library
-from nst.widgets.picture import Picture
+from nst.widgets.parts import Fold, button, close, note, wide
 
 STARTS = {"the content picture": "content", "the style picture": "style", "noise": "noise"}
 STYLES = 4  # pictures at once, at most
@@ -31,72 +29,6 @@ class Limits(NamedTuple):
     upload: int = 8_000_000
 
 
-class Choice(ipw.VBox):
-    """A picture: a list of names, a field for an own picture, and what it looks like."""
-
-    def __init__(self, view: View, library: Library, kind: str, limit: int, title: str):
-        self.view, self.library, self.kind = view, library, kind
-        self.when_seen: Callable[[], None] = lambda: None
-        self.chosen = ipw.Dropdown(description=title, options=library.names(kind))
-        self.drop = Drop("or drop your own here", limit=limit, accept="image/*")
-        self.preview = Picture(width="84px")
-        self.preview.add_class("nst-preview")
-        self.chosen.layout.width = "auto"
-        self.parts = ipw.VBox([self.chosen, self.drop], layout=ipw.Layout(flex="1 1 150px"))
-        super().__init__([row(self.preview, self.parts, gap="6px 12px")])
-        self.add_class("nst-choice")
-        self.add_class(f"nst-{kind}")
-        view.on(self.chosen, self.look)
-        view.on(self.drop, self.upload, "arrived")
-
-    @property
-    def name(self) -> str:
-        """Of the picture that is chosen."""
-        return self.chosen.value
-
-    def choose(self, name: str) -> None:
-        """Show the picture of that name; one that was not in the list is added to it."""
-        with self.view.muted():
-            self.chosen.options = self.library.names(self.kind)
-            self.chosen.value = name
-        self.look()
-
-    def refresh(self) -> None:
-        """List what has come to the library."""
-        self.choose(self.name)
-
-    def look(self) -> None:
-        """Show the chosen picture, small."""
-        small = self.picture().copy()
-        small.thumbnail((168, 168))
-        self.preview.data, self.preview.alt = png(small), f"{self.kind} picture: {self.name}"
-        self.when_seen()
-
-    def upload(self) -> None:
-        """Take what was dropped."""
-        self.choose(self.library.add(self.drop.name, self.drop.picture()))
-
-    def picture(self) -> Image.Image:
-        """The one that is chosen."""
-        return self.library.open(self.name)
-
-
-class StyleChoice(Choice):
-    """A style picture, with its share if there are several."""
-
-    def __init__(self, view: View, library: Library, limit: int, remove: Callable[[Any], None]):
-        super().__init__(view, library, "style", limit, "Style")
-        self.share = ipw.BoundedFloatText(1, min=0, max=1e18, step=0.1, description="Share")
-        self.share.add_class("nst-share")
-        self.remove = button("Remove", "nst-remove", "remove this style picture")
-        self.several = ipw.Box([self.share, self.remove])
-        self.several.add_class("nst-several")
-        self.share.layout.width = "auto"
-        self.share.style.description_width = "initial"
-        self.parts.children = [*self.parts.children, self.several]
-        view.on(self.remove, lambda: remove(self))
-
-
 class Controls(ipw.VBox):
     """All controls of a run. `settings` reads them, `show` sets them."""
 
@@ -104,6 +36,7 @@ class Controls(ipw.VBox):
         self.view, self.library, self.limits = view, library, limits
         self.base = make_settings()
         self.content = Choice(view, library, "content", limits.upload, "Content")
+        self.content.when_added = self._list
         self.styles: list[StyleChoice] = []
         self.style_box = ipw.VBox([])
         self.style_box.add_class("nst-style-box")
@@ -164,6 +97,10 @@ class Controls(ipw.VBox):
             Fold("Network and layers", [layers]),
         ]
 
+    def _list(self) -> None:
+        for choice in (self.content, *self.styles):
+            choice.refresh()
+
     def _one_more(self) -> None:
         used = [choice.name for choice in self.styles]
         self.add_style(next(n for n in self.library.names("style") if n not in used))
@@ -173,7 +110,7 @@ class Controls(ipw.VBox):
         if len(self.styles) == STYLES:
             raise SettingsError(f"at most {STYLES} style pictures can be mixed")
         choice = StyleChoice(self.view, self.library, self.limits.upload, self.remove_style)
-        choice.share.value = share
+        choice.share.value, choice.when_added = share, self._list
         choice.choose(name)
         self.styles.append(choice)
         self._show_styles()
@@ -315,61 +252,9 @@ class Controls(ipw.VBox):
         )
 
 
-class Fold(ipw.VBox):
-    """A part of a view that a button hides; other than ipywidgets' accordion, keys reach it."""
-
-    def __init__(self, title: str, parts: list[ipw.Widget]):
-        self.title = title
-        self.button = ipw.ToggleButton(False, layout=ipw.Layout(width="auto"))
-        self.button.add_class("nst-fold-button")
-        self.inside = ipw.VBox(parts)
-        self.inside.add_class("nst-fold-inside")
-        self.button.observe(lambda _: self.draw(), "value")
-        super().__init__([self.button, self.inside])
-        self.add_class("nst-fold")
-        self.draw()
-
-    def draw(self) -> None:
-        """Show or hide what is inside."""
-        self.button.description = f"{'▾' if self.button.value else '▸'} {self.title}"
-        self.inside.layout.display = "flex" if self.button.value else "none"
-
-
 def whole_numbers(text: str, name: str) -> tuple[int, ...]:
     """The numbers in "256, 512"."""
     words = text.replace(",", " ").split()
     if not words or not all(word.isdecimal() for word in words):
         raise SettingsError(f"{name} are whole numbers, such as 256, not '{text}'")
     return tuple(map(int, words))
-
-
-def button(text: str, style: str, tooltip: str = "", **options: Any) -> ipw.Button:
-    """A button as wide as its text, with a class for the page's styles."""
-    made = ipw.Button(
-        description=text, tooltip=tooltip or text, layout=ipw.Layout(width="auto"), **options
-    )
-    made.add_class(style)
-    return made
-
-
-def note(text: str) -> ipw.HTML:
-    """A remark, small."""
-    made = ipw.HTML(f"<small>{text}</small>")
-    made.add_class("nst-note")
-    return made
-
-
-def wide(control: ipw.Widget) -> ipw.Widget:
-    """The control as wide as its place, its description beside it."""
-    control.layout.width, control.style.description_width = "auto", "86px"
-    return control
-
-
-def close(box: ipw.Box) -> None:
-    """Take a box, with all its parts, from the page."""
-    for part in box.children:
-        if isinstance(part, ipw.Box):
-            close(part)
-        else:
-            part.close()
-    box.close()

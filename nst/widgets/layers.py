@@ -27,6 +27,7 @@ class LayerTable(ipw.GridBox):
             layout=ipw.Layout(grid_template_columns=columns, grid_gap="2px 6px", width="100%")
         )
         self.add_class("nst-layers")
+        self.cells: list[ipw.Widget] = []
         self.checks: dict[tuple[str, str], ipw.Checkbox] = {}
         self.weights: dict[tuple[str, str], ipw.BoundedFloatText] = {}
 
@@ -45,7 +46,7 @@ class LayerTable(ipw.GridBox):
             parts.append(_word(name))
             for kind in KINDS:
                 parts += self._cell(name, kind, chosen[kind].get(name, 0.0))
-        before: tuple[ipw.Widget, ...] = self.children
+        before, self.cells = self.cells, parts
         self.children = tuple(parts)
         for part in before:
             part.close()

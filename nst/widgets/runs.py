@@ -15,7 +15,7 @@ from nst.images import open_image, save_image
 from nst.settings import Settings
 from nst.transfer import Result
 from nst.widgets.common import View, png, row
-from nst.widgets.controls import button, close
+from nst.widgets.parts import button, close
 from nst.widgets.picture import Picture
 
 KEPT = 24  # runs; the oldest is forgotten

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 import threading
 import time
 from collections.abc import Sequence
@@ -20,13 +19,13 @@ from nst.settings import Settings, make_settings
 from nst.transfer import Picture as Source
 from nst.transfer import Result, resume, style_transfer
 from nst.widgets.common import Job, View, png, row
-from nst.widgets.controls import Controls, Fold, Limits, button, wide
+from nst.widgets.controls import Controls, Limits
 from nst.widgets.curves import curves
-from nst.widgets.drop import Drop
+from nst.widgets.drawers import Compare, Opening, text_area
 from nst.widgets.library import Library
+from nst.widgets.parts import Fold, button
 from nst.widgets.picture import Picture
 from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, ENDS, History, Run, spell, stages, time_left
-from nst.widgets.wipe import Wipe
 
 CSS = Path(__file__).with_name("studio.css")
 PAUSE = 0.15  # seconds between two pictures, at least: a connection is slower than a GPU
@@ -124,35 +123,15 @@ class TransferStudio(View):
 
     def _make_drawers(self) -> None:
         """Comparing two runs, the settings to copy, and opening others."""
-        self.first = wide(ipw.Dropdown(description="Left"))
-        self.second = wide(ipw.Dropdown(description="Right"))
-        self.wipe = Wipe(width="512px")
-        self.json_area = ipw.Textarea(rows=12, tooltip="settings of the shown run, as JSON")
+        self.comparing = Compare(self, self.library)
+        self.json_area = text_area(12, "settings of the shown run, as JSON")
         self.json_area.add_class("nst-copy")
-        self.drop = Drop(
-            "Drop a saved PNG here, or choose one",
-            limit=self.limits.upload,
-            accept=".png,.json,image/png,application/json",
-        )
-        self.drop.add_class("nst-reopen")
-        self.paste = ipw.Textarea(
-            rows=6, placeholder="or paste its settings here", tooltip="settings to open, as JSON"
-        )
-        self.paste.add_class("nst-paste")
-        self.open_button = button("Open these settings", "nst-open")
-        for control in (self.first, self.second):
-            self.on(control, self.compare)
-        self.on(self.drop, self._reopen, "arrived")
-        self.on(self.open_button, self._read_paste)
-        for area in (self.json_area, self.paste):
-            area.layout.width, area.layout.max_width = "auto", "640px"
-        opening = ipw.VBox([self.drop, self.paste, self.open_button])
-        comparing = ipw.VBox([self.first, self.second, self.wipe])
+        self.opening = Opening(self, self.limits.upload, self.open_settings)
         self.drawers = ipw.VBox(
             [
-                Fold("Compare two runs", [comparing]),
+                Fold("Compare two runs", [self.comparing]),
                 Fold("Settings of the shown run, to copy", [self.json_area]),
-                Fold("Open a saved run", [opening]),
+                Fold("Open a saved run", [self.opening]),
             ]
         )
         self.drawers.add_class("nst-drawers")
@@ -279,7 +258,7 @@ class TransferStudio(View):
             self.left.value = f"best loss {loss:.4g}"
         if run.png:
             self.show_run(run)
-            self._offer_to_compare()
+            self.comparing.offer(self.history.runs)
         self.history.refresh(run, self.shown)
         self._allow()
 
@@ -310,31 +289,6 @@ class TransferStudio(View):
         )
         self.history.refresh(run, run)
 
-    def _offer_to_compare(self) -> None:
-        """List the runs that have a picture, and choose the last two."""
-        runs = [run for run in self.history.runs if run.png]
-        options = [("the content picture", 0), *((run.title, run.number) for run in runs)]
-        with self.muted():
-            self.first.options = self.second.options = options
-            self.first.value, self.second.value = options[-2][1], options[-1][1]
-        self.compare()
-
-    def compare(self) -> None:
-        """Show the two chosen pictures, one over the other."""
-        found = {run.number: run for run in self.history.runs}
-        chosen = {"left": found.get(self.first.value), "right": found.get(self.second.value)}
-        either = chosen["left"] or chosen["right"]
-        for side, run in chosen.items():
-            setattr(self.wipe, side, run.png if run else self._content_of(either))
-            setattr(self.wipe, f"{side}_alt", f"run {run.title}" if run else "the content picture")
-
-    def _content_of(self, run: Run | None) -> bytes:
-        """The content picture of a run, or else the chosen one."""
-        name = run.settings.content if run else None
-        content = self.library.open(name or self.controls.content.name).copy()
-        content.thumbnail((1024, 1024))
-        return png(content)
-
     def open_run(self, run: Run) -> None:
         """Set all controls as they were for the run."""
         self.open_settings(run.settings.to_dict())
@@ -353,15 +307,3 @@ class TransferStudio(View):
         except (TypeError, ValueError, AttributeError) as error:
             raise SettingsError(f"these settings make no sense ({error}); check them") from error
         self._say("The settings are open; press Start to run them.")
-
-    def _reopen(self) -> None:
-        self.open_settings(self.drop.settings())
-
-    def _read_paste(self) -> None:
-        try:
-            settings = json.loads(self.paste.value)
-        except (ValueError, RecursionError) as error:
-            raise SettingsError(f"this is not JSON ({error}); paste all of it") from error
-        if not isinstance(settings, dict):
-            raise SettingsError("this is not a JSON object with names and values; paste all of it")
-        self.open_settings(settings)
