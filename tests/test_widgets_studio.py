@@ -268,7 +268,8 @@ def test_the_page_tells_of_a_file_in_two_traits_at_once():
     seen = []
     drop.observe(lambda _: seen.append((drop.name, drop.data)), "arrived")
     for count, data in enumerate((b"one", b"two", b"two")):
-        drop.set_state({"file": {"name": "a.png", "size": 3, "count": count}, "data": data})
+        file = {"name": "a.png", "size": 3, "count": count}
+        drop.set_state({"file": file, "data": memoryview(data)})
     assert seen == [("a.png", b"one"), ("a.png", b"two"), ("a.png", b"two")]
 
 

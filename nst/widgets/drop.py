@@ -9,6 +9,7 @@ from typing import Any
 import anywidget
 import ipywidgets as ipw
 import traitlets
+from ipywidgets.widgets.trait_types import CByteMemoryView
 from PIL import Image
 
 from nst.errors import ImageError, NstError
@@ -78,7 +79,7 @@ class Drop(anywidget.AnyWidget):
     limit = traitlets.Int(LIMIT).tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
     file = traitlets.Dict().tag(sync=True)
-    data = traitlets.Bytes(b"").tag(sync=True)
+    data = CByteMemoryView().tag(sync=True)  # the page sends a memoryview, not bytes
     arrived = traitlets.Int(0)
 
     def __init__(self, label: str, **traits: Any):

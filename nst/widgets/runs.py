@@ -65,13 +65,12 @@ class Run:
 
     @property
     def remark(self) -> str:
-        """Sizes, steps, and how it ended if not as planned."""
+        """Sizes and steps."""
         sizes = ", ".join(map(str, self.settings.sizes))
         if self.reason == "running":
             return f"{sizes} px, running"
         steps = sum(step["number"] > 0 for step in self.history)
-        end = "" if self.reason == "finished" else f", {self.reason}"
-        return f"{sizes} px, {steps} step{'s' * (steps != 1)}{end}"
+        return f"{sizes} px, {steps} step{'s' * (steps != 1)}"
 
     @property
     def best(self) -> float:
@@ -166,9 +165,9 @@ class Card(ipw.VBox):
 
     def refresh(self) -> None:
         """Show what the run has become; sets traits only."""
-        self.caption.value = (
-            f"<b>{html.escape(self.run.title)}</b><br><small>{html.escape(self.run.remark)}</small>"
-        )
+        end = "" if self.run.reason in ("running", "finished") else f", {self.run.reason}"
+        title, remark = html.escape(self.run.title), html.escape(self.run.remark + end)
+        self.caption.value = f"<b>{title}</b><br><small>{remark}</small>"
         if self.run.png:
             self.picture.data = self.run.thumbnail()
         self.picture.alt = f"Run {self.run.title}"
