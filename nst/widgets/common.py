@@ -268,7 +268,8 @@ class View(ipw.VBox):
 
     def close(self) -> None:
         """Stop the work and take the view, with all its parts, from the page."""
-        self.work.stop()
+        if "work" in vars(self):  # else the constructor failed, and Python tidies up
+            self.work.stop()
         for part in _parts(self):
             part.close()
         super().close()

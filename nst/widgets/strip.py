@@ -12,7 +12,7 @@ import ipywidgets as ipw
 import torch
 from PIL import Image
 
-from nst.axes import LAYERS, Planner, combinations, split
+from nst.axes import LAYERS, Planner, combinations, split, text
 from nst.cells import Cell, load_cell
 from nst.errors import NstError, SettingsError
 from nst.loop import Step
@@ -26,9 +26,9 @@ from nst.workers import Task, run_cell, unpack
 
 # What an axis takes if no values are given: from clearly too little to clearly too much.
 DEFAULTS: dict[str, list[Any]] = {
-    "content_weight": [0.25, 1, 4, 16],
-    "style_weight": [100, 400, 1600, 6400],
-    "tv_weight": [0, 0.3, 3, 30],
+    "content_weight": [1, 10, 100, 1000],
+    "style_weight": [1, 10, 100, 1000],
+    "tv_weight": [0, 30, 300, 3000],
     "content_layers": ["relu1_1", "relu2_1", "relu3_1", "relu4_2"],
     "style_layers": [
         ["relu1_1"],
@@ -37,6 +37,8 @@ DEFAULTS: dict[str, list[Any]] = {
         ["relu1_1", "relu2_1", "relu3_1", "relu4_1"],
     ],
 }
+# With the usual weight the content's layer makes too little difference for a small picture.
+TOGETHER: dict[str, dict[str, Any]] = {"content_layers": {"content_weight": 30.0}}
 EVERY = 4  # steps between pictures of a run that is under way
 KEPT = 300  # results that this process remembers
 
@@ -69,7 +71,8 @@ class TradeOffStrip(View):
         rebalance: for layers, as for `nst.grid`.
         folder: where results are kept, in the way of `nst.grid`; None: only in memory.
         synchronous: as for every `View`.
-        settings: any others of `nst.Settings`, the same for all.
+        settings: any others of `nst.Settings`, the same for all. With "content_layers" the content
+            has a weight of 30 if none is given.
 
     Raises:
         SettingsError, ImageError: a setting that makes no sense, a picture that cannot be had.
@@ -77,8 +80,8 @@ class TradeOffStrip(View):
 
     def __init__(
         self,
-        content: Source = "astronaut",
-        style: Source = "starry",
+        content: Source = "cat",
+        style: Source = "waves",
         axis: str = "content_weight",
         values: Sequence[Any] | Mapping[str, Any] | None = None,
         size: int = 192,
@@ -131,6 +134,7 @@ class TradeOffStrip(View):
         )
         self.button = ipw.Button(description="Paint", icon="paint-brush", button_style="primary")
         self.progress = described(ipw.IntProgress(description="Progress"), "260px")
+        self.note = ipw.HTML()
         self.row = row(gap="12px 12px")
         self.row.layout.align_items = "flex-start"
         named = {
@@ -140,6 +144,7 @@ class TradeOffStrip(View):
             "values": self.values,
             "paint": self.button,
             "progress": self.progress,
+            "note": self.note,
             "results": self.row,
         }
         for name, part in named.items():
@@ -147,6 +152,7 @@ class TradeOffStrip(View):
         self.fill(
             row(self.content, self.style, self.axis),
             row(self.values, self.button, self.progress),
+            self.note,
             self.row,
         )
 
@@ -174,13 +180,15 @@ class TradeOffStrip(View):
     def _plan(self) -> None:
         """Make room for the results; show those that are known."""
         self.work.stop(wait=True)
-        text, name = self.values.value, self.axis.value
-        axes, _ = self._axis(self._given if text == self._text else parse(name, text))
+        written, name = self.values.value, self.axis.value
+        axes, _ = self._axis(self._given if written == self._text else parse(name, written))
         fixed = {
             "content": self.own.get(self.content.value, self.content.value),
             "style": self.own.get(self.style.value, self.style.value),
-            **self.settings,
+            **(TOGETHER.get(name, {}) | self.settings),
         }
+        if name in fixed:
+            raise SettingsError(f"{name} is what differs here; give its values, not one of them")
         planner = Planner(axes, None)
         planned = [
             (labels[name], planner.task(values)) for labels, values in combinations(axes, fixed)
@@ -197,7 +205,19 @@ class TradeOffStrip(View):
             box.add_class("nst-result")
             boxes.append(box)
         self.row.children = boxes
+        self.note.value = words(self._same(fixed))
         self._show_progress(0)
+
+    def _same(self, fixed: Mapping[str, Any]) -> str:
+        """What all results have in common, in words."""
+        listed = {n: v for n, v in fixed.items() if n not in ("content", "style", "rebalance")}
+        size, steps = listed.pop("sizes"), listed.pop("num_steps")
+        others = "".join(f", {n} {text(v)}" for n, v in listed.items())
+        balanced = " Their weights are such that they push equally hard." * bool(
+            self.axis.value in LAYERS and fixed["rebalance"]
+        )
+        unweighted = "" if self.axis.value in LAYERS else " Losses are given without their weights."
+        return html.escape(f"All with {size} pixels, {steps} steps{others}.{balanced}{unweighted}")
 
     def _figure(self, label: str, task: Task) -> Figure:
         figure = Figure(task, label, Picture("100%"), ipw.HTML())
@@ -210,15 +230,19 @@ class TradeOffStrip(View):
             self._say(figure, "not painted yet")
         return figure
 
-    def _say(self, figure: Figure, text: str) -> None:
+    def _say(self, figure: Figure, remark: str) -> None:
         label = html.escape(figure.label)
-        figure.caption.value = words(f"<b>{label}</b><br>{html.escape(text)}")
-        figure.picture.alt = f"{self.axis.value} {figure.label}: {text}"
+        figure.caption.value = words(f"<b>{label}</b><br>{html.escape(remark)}")
+        figure.picture.alt = f"{self.axis.value} {figure.label}: {remark}"
 
     def _show(self, figure: Figure, cell: Cell) -> None:
         if cell.picture is not None:
             figure.picture.data = png(cell.picture)
-        self._say(figure, losses(cell) if cell.error is None else cell.error)
+        self._say(figure, self._losses(cell) if cell.error is None else cell.error)
+
+    def _losses(self, cell: Cell) -> str:
+        """Those of other layers cannot be compared."""
+        return "painted" if self.axis.value in LAYERS else losses(cell)
 
     def _known(self, task: Task) -> Cell | None:
         """The result, if it was painted before."""
@@ -305,7 +329,8 @@ def parse(axis: str, text: str) -> list[Any]:
     if axis in LAYERS:
         return [full_names(part.split()) for part in parts]
     try:
-        return [float(part) for part in parts]
+        # Whole numbers stay whole: 4 and 4.0 would be two results to those who keep them.
+        return [int(part) if part.isdigit() else float(part) for part in parts]
     except ValueError as error:
         raise SettingsError(f"{axis} takes numbers, as in 0.5, 1, 4; not {text!r}") from error
 
