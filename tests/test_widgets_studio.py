@@ -671,4 +671,7 @@ def test_names_in_the_page_are_escaped(small):
 def test_without_a_kernel_the_picture_is_shown():
     view = TransferStudio(size=64)
     assert view.still().size == (512, 512)
+    bundle, about = view._repr_mimebundle_()
+    assert Image.open(io.BytesIO(bundle["image/png"])).size == (512, 512)
+    assert about["image/png"]["alt"] == "The studio: the content picture"
     assert set(sample_names()["style"]) <= set(view.controls.styles[0].chosen.options)

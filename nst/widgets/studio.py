@@ -141,11 +141,15 @@ class TransferStudio(View):
         if self.shown is None:
             picture = self.controls.content.picture().copy()
             picture.thumbnail((512, 512))
-            self.canvas.data, self.canvas.alt = png(picture), "The content picture"
+            self.canvas.data, self.canvas.alt = png(picture), "the content picture"
 
     def still(self) -> Image.Image | None:
         """The picture that is shown."""
         return self.canvas.image()
+
+    def still_alt(self) -> str:
+        """What is shown there."""
+        return f"The studio: {self.canvas.alt}"
 
     # Runs
 

@@ -103,7 +103,7 @@ def test_in_jupyterlab(lab, shot, nameless, tmp_path):
     page.wait_for_function(SEEN, arg=1)  # the preview of the cat
     view.get_by_role("button", name="▶ Start").focus()
     page.keyboard.press("Enter")
-    page.wait_for_function(SEEN, arg=5)
+    page.wait_for_function(SEEN, arg=20)
     shot(view, "studio-lab-running")
     stop_save_and_open_again(page, view, tmp_path)
     opened(view, "Compare two runs")
@@ -169,7 +169,7 @@ def test_as_an_app(app, app_server, shot, nameless, tmp_path):
 def test_on_a_phone(app, shot, width):
     page = app(width=width, height=844, has_touch=True, is_mobile=True)
     view = studio(page)
-    choose(view, "coffee", "mosaic", "96", "8")
+    choose(view, "coffee", "mosaic", "160", "40")
     opened(view, "Network and layers")
     view.locator(".nst-start").tap()
     expect(status(view)).to_contain_text("Finished")
@@ -179,7 +179,7 @@ def test_on_a_phone(app, shot, width):
     )
     assert not wide, wide[0][:300]
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.evaluate("window.scrollTo(0, 0)")
-    shot(page, "studio-phone")
-    view.locator(".nst-start").scroll_into_view_if_needed()
-    shot(page, "studio-phone-run")
+    for name, place in (("studio-phone", page.get_by_role("heading", name="The studio")),
+                        ("studio-phone-run", view.locator(".nst-start"))):  # fmt: skip
+        place.evaluate("place => place.scrollIntoView()")
+        shot(page, name)
