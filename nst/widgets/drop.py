@@ -46,6 +46,13 @@ function render({ model, el }) {
   for (const name of ["dragover", "dragleave", "drop"]) box.addEventListener(name, over);
   for (const name of ["label", "accept", "disabled"]) model.on("change:" + name, draw);
   draw();
+  // JupyterLab would take arrows and letters for itself, also those meant for lists and buttons.
+  const calm = () => {
+    const view = el.closest(".nst-view");
+    if (view) view.setAttribute("data-lm-suppress-shortcuts", "true");
+    else if (el.isConnected) return; else requestAnimationFrame(calm);
+  };
+  calm();
 }
 export default { render };
 """

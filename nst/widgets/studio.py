@@ -40,7 +40,7 @@ class TransferStudio(View):
         style: Source | Sequence[Source] = "starry",
         size: int | Sequence[int] = 256,
         *,
-        num_steps: int | Sequence[int] = 120,
+        num_steps: int | Sequence[int] = 100,
         networks: Sequence[str] = tuple(ARCHITECTURES),
         limits: Limits | None = None,
         every: int = 2,

@@ -111,7 +111,12 @@ def test_in_jupyterlab(lab, shot, nameless, tmp_path):
     slider = view.get_by_role("slider", name="where the edge")
     slider.focus()
     page.keyboard.press("ArrowRight")
-    assert slider.input_value() == "51"
+    expect(slider).to_have_value("51")
+    view.locator(".nst-content select").focus()
+    page.keyboard.press("ArrowDown")  # JupyterLab would go to the next cell
+    expect(view.locator(".nst-content select")).to_have_value("coffee")
+    page.keyboard.press("ArrowUp")
+    expect(view.locator(".nst-content select")).to_have_value("cat")
     shot(view, "studio-lab")
     for title in ("How much of each", "Network and layers"):
         opened(view, title)
@@ -157,7 +162,8 @@ def test_as_an_app(app, app_server, shot, nameless, tmp_path):
     shot(page, "studio-app")
 
     assert app_server.kernels()
-    page.close(run_before_unload=True)
+    with page.expect_event("close"):
+        page.close(run_before_unload=True)
     for _ in range(100):
         if not app_server.kernels():
             break
