@@ -130,6 +130,41 @@ def test_the_environment_can_ask_for_no_threads(monkeypatch):
     assert not Work().synchronous
 
 
+KERNEL = """
+from nst.widgets import Work
+work = Work(False)
+def job(stop):
+    return "stopped" if stop.wait(60) else "ran out"
+"""
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_interrupting_the_kernel_stops_the_work(busy):
+    from jupyter_client.manager import start_new_kernel
+
+    said = []
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        client.execute_interactive(KERNEL, timeout=60, output_hook=lambda _: None)
+        client.execute_interactive("work.start(job)", timeout=60, output_hook=lambda _: None)
+        if busy:
+            code = "import time; print('busy', flush=True); time.sleep(60)"
+            client.execute(code, stop_on_error=False)  # else what comes after is dropped
+            message = {"content": {}}
+            while "busy" not in message["content"].get("text", ""):
+                message = client.get_iopub_msg(timeout=60)
+        manager.interrupt_kernel()
+        client.execute_interactive(
+            "print(work.result(30))",
+            timeout=60,
+            output_hook=lambda message: said.append(message["content"].get("text", "")),
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert "stopped\n" in said
+
+
 # View
 
 
@@ -519,19 +554,24 @@ def test_a_click_on_a_heatmap_chooses_the_pair(gram):
 
 
 def test_the_maps_and_their_product_have_one_scale_for_both_pictures(gram):
-    gram.pair[0].value = gram.pair[1].value = 7
-    maps = [gram._three_maps(index) for index in range(2)]
-    most = max(one.max() for one, _, _ in maps)
-    for index in range(2):
-        np.testing.assert_array_equal(maps[index][2], maps[index][0] ** 2)
-        picture = gram.seen[index].picture
-        shape = maps[index][0].shape[::-1]
-        left = round(picture.width * 150 / picture.height) + 8
-        right = left + round(shape[0] * 150 / shape[1])
-        tile = gram.maps[index].image().crop((left, 0, right, 150))
-        shown = np.asarray(tile.resize(shape, Image.Resampling.NEAREST)).astype(int)
-        wanted = draw.colour(maps[index][0], most, False)
-        assert np.mean(np.abs(shown - wanted)) < 2
+    greatest = [gram.seen[index].layers["relu3_1"].max((1, 2)) for index in range(2)]
+    stronger = greatest[0] - greatest[1]
+    for channel in (int(stronger.argmin()), int(stronger.argmax())):
+        gram.pair[0].value = gram.pair[1].value = channel
+        most = max(greatest[0][channel], greatest[1][channel])
+        for index in range(2):
+            values = gram.seen[index].layers["relu3_1"][channel]
+            shape = values.shape[::-1]
+            picture = gram.seen[index].picture
+            first = round(picture.width * 150 / picture.height) + 8
+            width = round(shape[0] * 150 / shape[1])
+            for left, wanted, top in (
+                (first, values, most),
+                (first + 2 * (width + 8), values**2, most**2),
+            ):
+                tile = gram.maps[index].image().crop((left, 0, left + width, 150))
+                shown = np.asarray(tile.resize(shape, Image.Resampling.NEAREST)).astype(int)
+                assert np.mean(np.abs(shown - draw.colour(wanted, top, False))) < 2
 
 
 def test_layers_and_forms(gram):

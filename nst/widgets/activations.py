@@ -84,7 +84,7 @@ class ActivationExplorer(View):
                 "What the convolution computes; the ReLU sets all below 0 to 0",
             ],
         )
-        self.side.style.button_width, self.side.style.description_width = "auto", "initial"
+        self.side.style.button_width, self.side.style.description_width = "auto", "44px"
         self.side.layout = ipw.Layout(
             display="flex", flex_flow="row wrap", align_items="center", width="auto", margin="0"
         )

@@ -231,8 +231,8 @@ class TradeOffStrip(View):
         return figure
 
     def _say(self, figure: Figure, remark: str) -> None:
-        label = html.escape(figure.label)
-        figure.caption.value = words(f"<b>{label}</b><br>{html.escape(remark)}")
+        lines = html.escape(remark).replace(", style", "<br>style")
+        figure.caption.value = words(f"<b>{html.escape(figure.label)}</b><br>{lines}")
         figure.picture.alt = f"{self.axis.value} {figure.label}: {remark}"
 
     def _show(self, figure: Figure, cell: Cell) -> None:
