@@ -64,7 +64,17 @@ def test_modules_import_only_those_before_them():
     order = [
         *("errors", "files", "images", "checkpoints", "devices", "networks", "features", "losses"),
         *("settings", "cache", "objective", "graphs", "scales", "memory", "optimizers", "loop"),
-        *("transfer", "cells", "workers", "axes", "pools", "experiments", "plots", "checks"),
+        *(
+            "transfer",
+            "cells",
+            "workers",
+            "axes",
+            "pools",
+            "experiments",
+            "plots",
+            "checks",
+            "widgets",
+        ),
         *("cli_grid", "cli"),
     ]
     # A module is a file or, where it has many parts, a folder of files.
