@@ -47,10 +47,14 @@ function render({ model, el }) {
   for (const name of ["label", "accept", "disabled"]) model.on("change:" + name, draw);
   draw();
   // JupyterLab would take arrows and letters for itself, also those meant for lists and buttons.
+  const keep = (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  };
   const calm = () => {
     const view = el.closest(".nst-view");
-    if (view) view.setAttribute("data-lm-suppress-shortcuts", "true");
-    else if (el.isConnected) return; else requestAnimationFrame(calm);
+    if (view && !view.dataset.nstCalm) {
+      view.dataset.nstCalm = "yes"; view.addEventListener("keydown", keep);
+    } else if (!view && !el.isConnected) requestAnimationFrame(calm);
   };
   calm();
 }

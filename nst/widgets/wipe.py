@@ -33,7 +33,6 @@ function render({ model, el }) {
     model.set("position", Math.max(0, Math.min(100, Math.round(place)))); model.save_changes();
   };
   // JupyterLab would take the arrow keys for itself.
-  slider.setAttribute("data-lm-suppress-shortcuts", "true");
   slider.addEventListener("keydown", (event) => event.stopPropagation());
   slider.addEventListener("input", () => move(Number(slider.value)));
   const follow = (event) => {
