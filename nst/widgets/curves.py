@@ -6,7 +6,7 @@ from typing import Any
 
 WIDTH, HEIGHT, LEGEND = 520, 170, 15  # of the drawing and of a line of its legend, in its units
 LEFT, BOTTOM, COLUMNS = 44, 22, 4
-FLOOR = 1e-4  # losses below this share of the largest are not drawn
+FLOOR = 1e-5  # losses below this share of the largest are not drawn
 # Light to dark with the layer's depth, as in nst.plots; to be seen on white and on black.
 SHADES = {
     "content": ["#e6862a", "#c65a00", "#f2a65e"],
