@@ -18,7 +18,7 @@ from nst.plots.features import (
     rectification,
     supports,
 )
-from nst.plots.layers import pushes, spread, trade_off
+from nst.plots.layers import judgements, pushes, spread
 from nst.plots.optimiser import losses, movements, paths, race, trade_off
 from nst.plots.speed import bars, bowls, descents, error_maps, growth
 
@@ -34,6 +34,7 @@ __all__ = [
     "descents",
     "error_maps",
     "growth",
+    "judgements",
     "loss_curve",
     "loss_curves",
     "losses",
