@@ -116,4 +116,6 @@ def _text(x: float, y: float, text: str, anchor: str) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3g}" if 1e-3 <= value < 1e5 else f"{value:.0e}"
+    if 100 <= value < 1e5:
+        return f"{value:.0f}"
+    return f"{value:.3g}" if 1e-3 <= value < 100 else f"{value:.0e}"

@@ -62,7 +62,7 @@ class LayerTable(ipw.GridBox):
             max=1e18,
             step=0.1,
             disabled=weight == 0,
-            tooltip=f"weight of {name} for {kind}",
+            description=f"weight of {name} for {kind}",  # for screen readers: the styles hide it
             layout=ipw.Layout(width="auto"),
         )
         check.observe(lambda change: setattr(text, "disabled", not change["new"]), "value")

@@ -117,6 +117,7 @@ def test_in_jupyterlab(lab, shot, nameless, tmp_path):
     expect(view.locator(".nst-content select")).to_have_value("coffee")
     page.keyboard.press("ArrowUp")
     expect(view.locator(".nst-content select")).to_have_value("cat")
+    page.set_viewport_size({"width": 1300, "height": 2500})  # for a picture of all of it
     shot(view, "studio-lab")
     for title in ("How much of each", "Network and layers"):
         opened(view, title)
@@ -175,7 +176,7 @@ def test_as_an_app(app, app_server, shot, nameless, tmp_path):
 def test_on_a_phone(app, shot, width):
     page = app(width=width, height=844, has_touch=True, is_mobile=True)
     view = studio(page)
-    choose(view, "coffee", "mosaic", "160", "40")
+    choose(view, "coffee", "starry", "160", "60")
     opened(view, "Network and layers")
     view.locator(".nst-start").tap()
     expect(status(view)).to_contain_text("Finished")
