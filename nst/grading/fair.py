@@ -224,7 +224,7 @@ def plain(value: Any, what: str) -> Any:
     kind = type(value)
     tensor = isinstance(value, Tensor) and kind not in (Tensor, nn.Parameter)
     theirs = kind.__module__ == "__main__" and not hasattr(kind, "__dataclass_fields__")
-    if tensor or hasattr(kind, "__torch_function__") and not isinstance(value, Tensor):
+    if tensor or (hasattr(kind, "__torch_function__") and not isinstance(value, Tensor)):
         raise NotPlain(f"{what} is a {kind.__name__}, not a plain tensor.")
     if theirs and any(name in vars(base) for base in kind.__mro__[:-1] for name in TRICKS):
         raise NotPlain(f"{what} is a {kind.__name__}, which defines by itself what it equals.")
