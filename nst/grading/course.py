@@ -35,9 +35,8 @@ def make_course(sources: str | Path, folder: str | Path) -> Path:
     Raises:
         NstError: there are no problem sets, or the folder holds something else.
     """
-    sets = [
-        path for path in sorted(Path(sources).glob("*/")) if (path / f"{path.name}.ipynb").exists()
-    ]
+    folders = sorted(Path(sources).glob("*/"))
+    sets = [path for path in folders if (path / f"{path.name}.ipynb").exists()]
     if not sets:
         raise NstError(f"There are no problem sets in {sources}.")
     root = Path(folder)

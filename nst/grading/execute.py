@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from typing import Any
 
 import nbformat
@@ -31,6 +32,7 @@ class FairExecute(Execute):  # type: ignore[misc]
             record_timing=False,
         )
         self.kernel, self.report = kernel, report
+        self.shown: Counter[int] = Counter()
         self.dead = ""  # why there is no kernel any more
 
     def start_new_kernel_client(self, **options: Any) -> Any:
@@ -98,11 +100,10 @@ class FairExecute(Execute):  # type: ignore[misc]
     def process_message(self, msg: Resources, cell: NotebookNode, cell_index: int) -> Any:
         """Drop what a cell shows beyond the limit; called by nbclient."""
         content = msg["content"]
-        size = len(content.get("text", "")) + sum(
-            map(len, map(str, content.get("data", {}).values()))
-        )
-        cell.metadata["shown"] = cell.metadata.get("shown", 0) + size
-        if cell.metadata["shown"] > MOST_OUTPUT and MIME not in content.get("data", {}):
+        data = content.get("data", {})
+        size = len(content.get("text", "")) + sum(len(str(value)) for value in data.values())
+        self.shown[cell_index] += size
+        if self.shown[cell_index] > MOST_OUTPUT and MIME not in data:
             return None
         return super().process_message(msg, cell, cell_index)
 

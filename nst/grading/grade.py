@@ -210,7 +210,7 @@ SUSPECT = re.compile(
 
 
 def suspects(notebook: NotebookNode) -> list[str]:
-    """What a person should look at: words that no exercise needs, in cells that are the student's."""
+    """What a person should look at: words in the student's cells that no exercise needs."""
     code = [
         cell.source
         for cell in notebook.cells

@@ -1,4 +1,4 @@
-"""What the server from which workers are forked imports beforehand, to save each of them 5 seconds."""
+"""Imported once, by the server from which workers are forked: it saves each of them 5 seconds."""
 
 import os
 

@@ -1,11 +1,11 @@
-"""What a student's code cannot do: reach the network, other files than its own, or more than its share.
+"""Shuts a student's code in: no network, no files but its own, no more than its share.
 
-On Linux, `enter` puts the process into namespaces of its own, as containers do: no network, no other
-processes, every file read-only but those of one folder, and empty folders where the sources and the
-other submissions are. Where the system forbids that (macOS has none; some servers and containers
-refuse it to users), Python's own functions are watched instead, which stops accidents, not intent;
-`enter` returns what is missing. Limits of size hold everywhere; time and memory are also watched
-from outside, by `nst.grading.kernels`.
+On Linux, `enter` puts the process into namespaces of its own, as containers do: no network, no
+other processes, every file read-only but those of one folder, and empty folders where the sources
+and the other submissions are. Where the system forbids that (macOS has none; some servers and
+containers refuse it to users), Python's own functions are watched instead, which stops accidents,
+not intent; `enter` returns what is missing. Limits of size hold everywhere; time and memory are
+also watched from outside, by `nst.grading.kernels`.
 """
 
 from __future__ import annotations
