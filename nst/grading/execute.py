@@ -20,7 +20,7 @@ MOST_OUTPUT = 2_000_000  # characters that a cell may print or show
 Resources = dict[str, Any]
 
 
-class FairExecute(Execute):  # type: ignore[misc]
+class FairExecute(Execute):
     """nbgrader's `Execute`, with tests run by `nst.grading.fair` in the kernel that waits."""
 
     def __init__(self, kernel: Kernel, report: Report) -> None:

@@ -51,7 +51,7 @@ from nst import checks
 
 MIME = "application/vnd.nst.grade+json"
 HIDDEN = "BEGIN HIDDEN TESTS"
-GUARDED = [builtins, copy, functools, inspect, math, operator, random, time]
+GUARDED: list[Any] = [builtins, copy, functools, inspect, math, operator, random, time]
 GUARDED += [np, np.linalg, np.testing, torch, torch.autograd, torch.linalg, torch.testing]
 GUARDED += [nn, nn.functional, torch.optim, torch.Tensor, nn.Module, torch.autograd.Function]
 OWN = {"torch": torch, "nst": nst, "checks": checks, "np": np, "nn": nn, "F": nn.functional}
@@ -261,7 +261,7 @@ def install() -> None:
     global JUDGE, PUBLISH
     from IPython import get_ipython
 
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     PUBLISH = type(shell.display_pub).publish
     JUDGE = Judge(shell)
     JUDGE.before = Snapshot()

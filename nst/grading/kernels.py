@@ -158,7 +158,8 @@ class Provisioner(LocalProvisioner):
         """Tell the waiting process where to listen."""
         assert KERNEL and self.parent
         KERNEL.pipe.send(self.parent.connection_file)
-        self.process, self.pid, self.pgid = KERNEL, KERNEL.process.pid, KERNEL.process.pid
+        self.process = KERNEL  # type: ignore[assignment]
+        self.pid = self.pgid = KERNEL.process.pid
         return self.connection_info
 
 

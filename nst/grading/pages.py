@@ -29,10 +29,9 @@ def write(reports: Mapping[str, Report], out: Path, problem_set: str) -> list[Pa
     paths[1].write_text(text, encoding="utf-8")
     paths[2].write_text(page(text, problem_set), encoding="utf-8")
     for report in reports.values():
-        if report.notebook:
-            target = out / "feedback" / f"{report.student}.html"
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(feedback(report, problem_set), encoding="utf-8")
+        target = out / "feedback" / f"{report.student}.html"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(feedback(report, problem_set), encoding="utf-8")
     return [*paths, out / "feedback"]
 
 
@@ -79,6 +78,9 @@ def read_manual(reports: Mapping[str, Report], path: Path) -> None:
 
 def feedback(report: Report, problem_set: str) -> str:
     """A student's page: the notebook with points and messages, without hidden tests."""
+    if not report.notebook:
+        why = report.failure or " ".join(report.remarks)
+        return page(f"# {problem_set}: {report.student}\n\n{why}\n", problem_set)
     import nbformat
     from nbconvert.exporters import HTMLExporter
     from nbgrader.converters import generate_feedback
@@ -99,6 +101,7 @@ def feedback(report: Report, problem_set: str) -> str:
     folder = Path(generate_feedback.__file__).parents[1] / "server_extensions" / "formgrader"
     config = Config()
     config.HTMLExporter.template_name = "feedback"
+    config.HTMLExporter.sanitize_html = True  # a student's output may hold scripts
     config.HTMLExporter.extra_template_basedirs = [str(folder / "templates")]
     css = folder / "static" / "node_modules" / "bootstrap" / "dist" / "css"
     config.HTMLExporter.extra_template_paths = [str(css)]
