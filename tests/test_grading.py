@@ -1,20 +1,21 @@
 """The grader, on a tiny problem set: what students hand in, and what some would try."""
 
 import csv
+import functools
 import json
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import zipfile
+from copy import deepcopy
 from pathlib import Path
 
+import nbformat
+import psutil
 import pytest
-
-nbformat = pytest.importorskip("nbformat")
-psutil = pytest.importorskip("psutil")
-pytest.importorskip("nbgrader")
 
 from nst.errors import NstError
 from nst.grading import Limits, grade_notebooks, release
@@ -80,11 +81,16 @@ def source(tmp_path_factory):
     return folder / "tiny.ipynb"
 
 
+@functools.cache
+def blank(source):
+    """The released notebook, as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        return release(source, Path(folder) / "tiny").read_text()
+
+
 def hand_in(path, source, gram=GRAM, double=DOUBLE, words="An answer.", extra=""):
     """A student's notebook: the released one with answers."""
-    folder = path.parent / f".release-{path.stem}"
-    notebook = nbformat.read(release(source, folder), as_version=4)
-    shutil.rmtree(folder)
+    notebook = nbformat.reads(blank(source), as_version=4)
     for at in notebook.cells:
         name = at.metadata.get("nbgrader", {}).get("grade_id")
         at.source = {"gram": gram, "double": double, "words": words}.get(name, at.source)
@@ -122,6 +128,12 @@ TRICKS = {
     "builtins": "import builtins\nbuiltins.AssertionError = BaseException\nall = any = print",
     "torch": "class torch:\n    allclose = print\n    tensor = zeros = print",
 }
+SUBCLASS = """\
+class Mine(torch.Tensor):
+    __torch_function__ = classmethod(lambda *args, **kwargs: True)
+
+def gram_matrix(x):
+    return torch.zeros(1).as_subclass(Mine)"""
 TRICK_ANSWERS = {
     "equal": "class Yes:\n    __eq__ = __bool__ = lambda *args: True\n\n"
     "def double(x):\n    return Yes()",
@@ -145,7 +157,7 @@ def graded(source, tmp_path_factory):
     hand_in(path("noisy"), source, double=NOISY_DOUBLE, extra=NOISY)
     hand_in(path("wrong"), source, UNDIVIDED, "def double(x):\n    return x + x + 1")
     hand_in(path("partial"), source, double="def double(x):\n    return 2 * int(x)")
-    shutil.copy(release(source, folder / ".blank"), path("blank"))
+    path("blank").write_text(blank(source))
     for name, extra in TRICKS.items():
         hand_in(path(name), source, ZERO, extra=extra)
     for name, double in TRICK_ANSWERS.items():
@@ -165,7 +177,7 @@ def graded(source, tmp_path_factory):
     deleted.cells = [deleted.cells[2], deleted.cells[6]]  # no imports, no tests, no double
     nbformat.write(deleted, at["deleted"])
     moved = hand_in(path("moved"), source)
-    moved.cells.append(moved.cells[2].copy())  # a cell that is there twice
+    moved.cells.append(deepcopy(moved.cells[2]) | {"id": "twice"})
     nbformat.write(moved, at["moved"])
     path("garbage").write_text("{ no notebook")
     nbformat.write(nbformat.v4.new_notebook(cells=[cell("1")]), path("another"))
@@ -179,6 +191,7 @@ def points(report):
 @pytest.mark.parametrize("name", ["right", "otherwise", "noisy", "moved"])
 def test_right_answers_get_all_points(graded, name):
     report = graded[name]
+    assert not report.failure
     assert report.points == FULL
     assert (report.total, report.possible, report.unread) == (5, 6, ["words"])
     assert not report.messages and not report.failure
