@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import os
 import re
 import shutil
 import socket
@@ -421,4 +422,43 @@ def error_of(report):
     return f"{outputs[0]['ename']}: {outputs[0]['evalue']}" if outputs else ""
 
 
-TEACHING = Path(__file__).parents[1] / "notebooks" / "assignments" / "TEACHING.md"
+ROOT = Path(__file__).parents[1]
+TEACHING = ROOT / "notebooks" / "assignments" / "TEACHING.md"
+SOURCES = ROOT / "notebooks" / "assignments" / "source"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SOURCES / "ps2_gram").exists(), reason="the problem set is not there")
+def test_the_commands_in_the_guide_work(tmp_path):
+    """As a teacher would, with three submissions: a right one, a blank one and a wrong one."""
+    commands = re.findall(r"^make .*$", TEACHING.read_text(), re.MULTILINE)
+    assert [command.split()[1] for command in commands] == ["assignment", "grade"]
+    shutil.copytree(SOURCES.parent, tmp_path / "notebooks" / "assignments")
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "installed").touch()  # newer than pyproject.toml: nothing to install
+    place = os.environ | {"PYTHONPATH": str(ROOT)}
+
+    def run(command):
+        words = [*command.split(), f"BIN={Path(sys.executable).parent}"]
+        return subprocess.run(words, cwd=tmp_path, env=place, check=True)
+
+    run(commands[0])
+    folder = tmp_path / "outputs" / "submissions"
+    names = "alice.ipynb", "bob/my final version.ipynb", "carol/ps2_gram/ps2_gram.ipynb"
+    right = nbformat.read(SOURCES / "ps2_gram" / "ps2_gram.ipynb", as_version=4)
+    wrong = deepcopy(right)
+    for at in wrong.cells:
+        at.source = at.source.replace(" / (channels * height * width)", "")
+    unanswered = tmp_path / "outputs" / "release" / "ps2_gram" / "ps2_gram.ipynb"
+    for name, notebook in zip(names, (right, None, wrong), strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook or nbformat.read(unanswered, as_version=4), folder / name)
+    run(commands[1])
+    out = tmp_path / "outputs" / "grades" / "ps2_gram"
+    with (out / "points.csv").open() as file:
+        total = {row["student"]: float(row["total"]) for row in csv.DictReader(file)}
+    assert total["bob"] == 0 < total["carol"] < total["alice"]
+    pages = {"alice.html", "bob.html", "carol.html"}
+    assert {path.name for path in (out / "feedback").iterdir()} == pages
