@@ -88,16 +88,18 @@ def feedback(report: Report, problem_set: str) -> str:
     from traitlets.config import Config
 
     notebook = nbformat.from_dict(report.notebook)
-    for step in (ClearHiddenTests(), ClearMarkScheme()):
-        notebook, _ = step.preprocess(notebook, {})
     for cell in notebook.cells:
         data = cell.metadata.get("nbgrader", {})
+        if data.get("locked") or data.get("task"):
+            ClearHiddenTests().preprocess_cell(cell, {}, 0)
+            ClearMarkScheme(enforce_metadata=False).preprocess_cell(cell, {}, 0)
         if data.get("grade"):
             name = data["grade_id"]
             points = report.points.get(name)
             data["score"], data["points"] = points or 0, report.out_of.get(name, 0)
             if points is None:
                 data["comment"] = "Not read yet."
+    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(overview(report)))
     folder = Path(generate_feedback.__file__).parents[1] / "server_extensions" / "formgrader"
     config = Config()
     config.HTMLExporter.template_name = "feedback"
@@ -109,6 +111,17 @@ def feedback(report: Report, problem_set: str) -> str:
     resources = {"nbgrader": {"notebook": f"{problem_set}: {report.student}", **totals}}
     text, _ = HTMLExporter(config=config).from_notebook_node(notebook, resources=resources)
     return str(text)
+
+
+def overview(report: Report) -> str:
+    """The points and what was wrong, as Markdown, for the top of a student's page."""
+    lines = ["| part | points | |", "| --- | --- | --- |"]
+    for name, possible in report.out_of.items():
+        points = report.points.get(name)
+        said = html.escape(plain(report.messages.get(name, "")), quote=False).replace("|", "\\|")
+        given = "not read yet" if points is None else f"{points:g} of {possible:g}"
+        lines.append(f"| [{name}](#{name}) | {given} | {said} |")
+    return "\n".join(lines)
 
 
 def summary(reports: Mapping[str, Report], problem_set: str) -> str:
@@ -190,7 +203,7 @@ def page(text: str, title: str) -> str:
     body: Any = markdown2html(html.escape(text, quote=False))
     style = (
         "body{max-width:50em;margin:2em auto;padding:0 1em;font:16px/1.5 sans-serif}"
-        "table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.3em .8em}"
+        ".anchor-link{display:none}table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.3em .8em}"
     )
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
