@@ -203,7 +203,8 @@ def page(text: str, title: str) -> str:
     body: Any = markdown2html(html.escape(text, quote=False))
     style = (
         "body{max-width:50em;margin:2em auto;padding:0 1em;font:16px/1.5 sans-serif}"
-        ".anchor-link{display:none}table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.3em .8em}"
+        ".anchor-link{display:none}"
+        "table{border-collapse:collapse}td,th{border:1px solid #bbb;padding:.3em .8em}"
     )
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
