@@ -178,7 +178,10 @@ def graded(source, tmp_path_factory):
     deleted.cells = [deleted.cells[2], deleted.cells[6]]  # no imports, no tests, no double
     nbformat.write(deleted, at["deleted"])
     moved = hand_in(path("moved"), source)
-    moved.cells.append(deepcopy(moved.cells[2]) | {"id": "twice"})
+    moved.cells.append(deepcopy(moved.cells[2]))
+    moved.cells[-1].id = "twice"
+    moved.cells.insert(0, cell("import torch", "from-another-set", locked=True))
+    moved.cells[1].metadata["nbgrader"] = "lost"
     nbformat.write(moved, at["moved"])
     path("garbage").write_text("{ no notebook")
     nbformat.write(nbformat.v4.new_notebook(cells=[cell("1")]), path("another"))

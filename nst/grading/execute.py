@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
 
+from nst.grading.grade import name_of
 from nst.grading.kernels import Kernel, Manager
 from nst.grading.report import Report
 
@@ -109,11 +110,6 @@ class FairExecute(Execute):
 
 
 LATE = "It does not come to an end in time: an endless loop, or a loop over pixels?"
-
-
-def name_of(cell: NotebookNode) -> str:
-    """The cell's id in nbgrader; empty if it has none."""
-    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
 
 
 def error_output(name: str, message: str) -> NotebookNode:

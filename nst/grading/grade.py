@@ -10,8 +10,9 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -170,7 +171,7 @@ def beside(notebook: Path) -> list[Path]:
 
 def grade_one(job: Job, kernel: Any) -> Report:
     """Grade one notebook in the kernel that waits for it."""
-    from nbgrader.utils import determine_grade, is_grade
+    from nbgrader.utils import determine_grade, is_grade, is_locked
 
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)
     report = Report(job.student, missing=kernel.missing)
@@ -184,7 +185,8 @@ def grade_one(job: Job, kernel: Any) -> Report:
         report.messages = dict.fromkeys(report.out_of, str(error))
         report.remarks.append(str(error))
         return report
-    report.remarks += suspects(notebook)
+    locked = {name_of(cell) for cell in release.cells if is_locked(cell)}
+    report.remarks += suspects(notebook, locked)
     name = job.released.stem
     database = f"sqlite:///{job.released.parents[2] / 'gradebook.db'}"
     ids = {"student": job.student, "assignment": name, "notebook": name, "db_url": database}
@@ -209,12 +211,12 @@ SUSPECT = re.compile(
 )
 
 
-def suspects(notebook: NotebookNode) -> list[str]:
+def suspects(notebook: NotebookNode, locked: Collection[str]) -> list[str]:
     """What a person should look at: words in the student's cells that no exercise needs."""
     code = [
         cell.source
         for cell in notebook.cells
-        if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("locked")
+        if cell.cell_type == "code" and name_of(cell) not in locked
     ]
     found = sorted({match for source in code for match in SUSPECT.findall(source)})
     return [f"Its code mentions {', '.join(found)}: have a look."] if found else []
@@ -228,12 +230,10 @@ def read(path: Path, release: NotebookNode) -> NotebookNode:
     """
     try:
         notebook = nbformat.read(path, as_version=4)
-        cells = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
+        names = set(map(name_of, notebook.cells))
     except Exception as error:
         raise NstError(f"{path.name} cannot be read as a notebook ({error}).") from error
-    if not {cell.metadata.get("nbgrader", {}).get("grade_id", "") for cell in release.cells} & {
-        cell for cell in cells if cell
-    }:
+    if not names & set(map(name_of, release.cells)) - {""}:
         raise NstError(f"{path.name} has no cell of this problem set: is it another notebook?")
     return notebook
 
@@ -244,18 +244,29 @@ def restore(
     """Put tests and locked cells back as they were, hidden tests included."""
     from nbgrader import preprocessors as steps
 
+    identify(notebook, release)
     complete(notebook, release, report)
-    overwrite = steps.OverwriteCells()
     for step in (
         steps.ClearOutput(),
-        steps.DeduplicateIds(),
         steps.OverwriteKernelspec(),
-        overwrite,
+        steps.OverwriteCells(),
         steps.CheckCellMetadata(),
     ):
-        step.enabled = True
         notebook, _ = step.preprocess(notebook, resources)
     return notebook
+
+
+def identify(notebook: NotebookNode, release: NotebookNode) -> None:
+    """Give the cells of the problem set the release's metadata, and take it from all others.
+
+    Of cells with the same id, such as copies, the last one counts, as in nbgrader.
+    """
+    known = {name_of(cell): cell.metadata for cell in release.cells if name_of(cell)}
+    for cell in reversed(notebook.cells):
+        metadata = known.pop(name_of(cell), None)
+        cell.metadata.pop("nbgrader", None)
+        if metadata is not None:
+            cell.metadata = deepcopy(metadata)
 
 
 def complete(notebook: NotebookNode, release: NotebookNode, report: Report) -> None:
@@ -263,21 +274,25 @@ def complete(notebook: NotebookNode, release: NotebookNode, report: Report) -> N
 
     nbgrader's `OverwriteCells.add_missing_cells` fails where two neighbours are missing.
     """
-
-    def ids() -> list[str | None]:
-        return [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
-
     before = -1
     for cell in release.cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        name = name_of(cell)
         if not name:
             continue
-        if name in ids():
-            before = ids().index(name)
+        names = [name_of(present) for present in notebook.cells]
+        if name in names:
+            before = names.index(name)
             continue
         before += 1
-        notebook.cells.insert(before, cell.copy())
+        notebook.cells.insert(before, deepcopy(cell))
         report.remarks.append(f"The cell {name} was missing, and has been put back.")
+
+
+def name_of(cell: NotebookNode) -> str:
+    """The cell's id in nbgrader; empty if it has none."""
+    data = cell.metadata.get("nbgrader")
+    name = data.get("grade_id") if isinstance(data, dict) else ""
+    return name if isinstance(name, str) else ""
 
 
 def execute(notebook: NotebookNode, resources: dict[str, Any], kernel: Any, report: Report) -> None:

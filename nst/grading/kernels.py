@@ -122,7 +122,7 @@ def become_kernel(pipe: Any, folder: Path, hidden: Sequence[Path], limits: Limit
     os.chdir(folder / "work")
     app = IPKernelApp.instance()
     history = "--HistoryManager.hist_file=:memory:"
-    app.initialize(["-f", connection_file, history])  # type: ignore[no-untyped-call]
+    app.initialize(["-f", connection_file, history])
     app.start()
 
 
