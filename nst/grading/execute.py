@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import nbformat
-from nbclient.exceptions import DeadKernelError
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
@@ -58,7 +58,10 @@ class FairExecute(Execute):
                 self.execute_cell(cell, index, store_history=True)
                 if is_locked(cell):
                     self.tell(f"JUDGE.trust({cell.source!r})", index)
-        except DeadKernelError:
+        except (DeadKernelError, CellTimeoutError) as error:
+            if isinstance(error, CellTimeoutError):  # it goes on, although it was interrupted
+                self.kernel.killed = "it does not end, and cannot be interrupted"
+                self.kernel.kill()
             if not self.dead:
                 why = self.kernel.killed or "os._exit, out of memory, or a crash"
                 where = f"the cell {name_of(cell)}" if name_of(cell) else f"cell {index + 1}"
