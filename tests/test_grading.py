@@ -362,7 +362,7 @@ HOSTILE = {
     "    except BaseException:\n        pass",
     "leaves": "import os\nos._exit(0)",
     "crash": "import ctypes\nctypes.string_at(0)",
-    "deletes": "import os, shutil\nfor place in (os.environ['HOME'], '/'):\n    shutil.rmtree(place, True)",
+    "deletes": "import os, shutil\n[shutil.rmtree(p, True) for p in (os.environ['HOME'], '/')]",
     "writes": "open('big', 'wb').write(b'0' * 10**9)",
     "pieces": "import time\nfor n in range(12):\n"
     "    open(f'{n}', 'wb').write(b'0' * 15 * 10**6)\ntime.sleep(60)",
