@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -18,8 +19,9 @@ import nbformat
 import psutil
 import pytest
 
+import nst
 from nst.errors import NstError
-from nst.grading import Limits, grade_notebooks, release
+from nst.grading import Limits, grade_notebooks, release, sandbox
 from nst.grading.__main__ import main
 from nst.grading.submissions import collect
 
@@ -80,6 +82,47 @@ def source(tmp_path_factory):
     nbformat.write(notebook, folder / "tiny.ipynb")
     (folder / "picture.txt").write_text("a picture")
     return folder / "tiny.ipynb"
+
+
+def test_without_namespaces_python_is_watched(tmp_path, monkeypatch):
+    """As on macOS."""
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    other.mkdir()
+    (other / "secret.txt").write_text("secret")
+    attempts = {
+        "reads": lambda: (other / "secret.txt").read_text(),
+        "writes": lambda: (tmp_path / "new.txt").write_text(""),
+        "removes": lambda: shutil.rmtree(other),
+        "kills": lambda: os.kill(os.getppid(), 0),
+        "calls": lambda: socket.create_connection(("127.0.0.1", 9), 1),
+        "works": lambda: (own / "mine.txt").write_text("") or Path(nst.__file__).read_text()[:0],
+    }
+
+    def shut_in(pipe):
+        missing = sandbox.enter(own, [other], Limits())
+        for attempt in attempts.values():
+            try:
+                pipe.send(attempt())
+            except PermissionError as error:
+                pipe.send(str(error))
+        pipe.send(missing)
+
+    monkeypatch.setattr(sandbox, "isolate", refuse)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=shut_in, args=(theirs,))
+    process.start()
+    said = {name: ours.recv() for name in attempts}
+    assert ours.recv() == [sandbox.NAMESPACES_MISSING]
+    process.join()
+    assert "hidden" in said["reads"] and "own folder" in said["writes"]
+    assert "own folder" in said["removes"] and "other processes" in said["kills"]
+    assert "no network" in said["calls"] and said["works"] == ""
+
+
+def refuse(*_):
+    raise OSError("no namespaces")
 
 
 @functools.cache

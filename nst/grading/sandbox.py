@@ -105,14 +105,13 @@ def isolate(folder: Path, hidden: Sequence[Path]) -> None:
 
 def hide(libc: Any, folder: Path, hidden: Sequence[Path]) -> None:
     """Cover folders by empty ones, in which those that are needed appear again."""
-    needed = [folder, *map(Path, (sys.prefix, sys.base_prefix, *filter(None, sys.path)))]
-    needed = [path.resolve() for path in needed if path.is_dir()]
+    needed = used(folder)
     call(libc.mount, bytes(folder), bytes(folder), None, BIND, None)
     outermost = [p for p in hidden if not any(q in p.parents for q in hidden)]
     for path in dict.fromkeys(outermost):
         if path in needed or not path.is_dir():
             continue
-        inside = [n for n in dict.fromkeys(needed) if path in n.parents]
+        inside = [needs for needs in needed if path in needs.parents]
         opened = [os.open(n, os.O_PATH) for n in inside]
         call(libc.mount, b"tmpfs", bytes(path), b"tmpfs", 0, b"size=1m")
         for target, number in zip(inside, opened, strict=True):
@@ -120,6 +119,12 @@ def hide(libc: Any, folder: Path, hidden: Sequence[Path]) -> None:
             source = f"/proc/self/fd/{number}".encode()
             call(libc.mount, source, bytes(target), None, BIND | RECURSIVE, None)
             os.close(number)
+
+
+def used(folder: Path) -> list[Path]:
+    """The submission's folder, and those of Python and its packages."""
+    places = [folder, *map(Path, (sys.prefix, sys.base_prefix, *filter(None, sys.path)))]
+    return list(dict.fromkeys(path.resolve() for path in places if path.is_dir()))
 
 
 def writable(libc: Any, path: Path, yes: bool) -> None:
@@ -156,6 +161,7 @@ CHANGES = ("os.remove", "os.rmdir", "os.rename", "os.mkdir", "os.truncate", "shu
 def watch(folder: Path, hidden: Sequence[Path]) -> None:
     """Refuse what Python's own functions are asked to do outside; cannot be taken back."""
     own, covered = str(folder), tuple(map(str, hidden))
+    again = [str(path) for path in used(folder) if any(h in path.parents for h in hidden)]
 
     def inside(path: Any, *roots: str) -> bool:
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100, faster
@@ -171,7 +177,7 @@ def watch(folder: Path, hidden: Sequence[Path]) -> None:
             writes = any(c in (mode or "") for c in "wax+") or (flags or 0) & 3
             if writes and not inside(path, own, "/dev"):
                 raise PermissionError("A submission may write into its own folder only.")
-            if covered and inside(path, *covered) and not inside(path, own, *sys.path):
+            if covered and inside(path, *covered) and not inside(path, own, *again):
                 raise PermissionError("That folder is hidden while a submission is graded.")
         elif event in CHANGES and isinstance(arguments[0], str | bytes | os.PathLike):
             if not inside(arguments[0], own, "/dev/shm"):
