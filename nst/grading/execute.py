@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections import Counter
 from typing import Any
 
@@ -28,7 +29,8 @@ class FairExecute(Execute):
         super().__init__(
             kernel_manager_class=Manager,
             kernel_name="python3",
-            timeout=kernel.limits.cell_seconds,
+            timeout=180,  # to start; then the limits hold
+            startup_timeout=180,
             shutdown_kernel="immediate",
             record_timing=False,
         )
@@ -40,6 +42,8 @@ class FairExecute(Execute):
         """Before the first cell, `nst.grading.fair` notes how things are."""
         client = super().start_new_kernel_client(**options)
         self.tell("install()", 0)
+        self.timeout = self.kernel.limits.cell_seconds
+        self.kernel.deadline = time.monotonic() + self.kernel.limits.seconds
         return client
 
     def preprocess_cell(

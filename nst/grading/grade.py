@@ -123,7 +123,7 @@ def in_process(job: Job) -> Report:
         theirs.close()
         report = Report(job.student, failure="the grader's process has ended without a report")
         try:
-            if ours.poll(job.limits.seconds + 120):
+            if ours.poll(job.limits.seconds + 400):
                 report = ours.recv()
         except EOFError:
             pass
@@ -155,7 +155,8 @@ def work(pipe: Any, job: Job, folder: Path) -> None:
     try:
         report = grade_one(job, kernel)
     except Exception as error:
-        report = Report(job.student, failure=f"{type(error).__name__}: {error}")
+        said = kernel.last_words()
+        report = Report(job.student, failure=f"{type(error).__name__}: {error} {said}".strip())
     kernel.kill()
     pipe.send(report)
 

@@ -7,6 +7,7 @@ started fresh. It talks to the grader through sockets that are files, since it h
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
 import shutil
@@ -34,6 +35,7 @@ class Kernel:
     def __init__(self, folder: Path, hidden: Sequence[Path], limits: Limits) -> None:
         self.folder, self.limits = folder, limits
         self.killed = ""  # why the watch has killed it
+        self.deadline = math.inf  # by time.monotonic(); set before the first cell
         context = multiprocessing.get_context(METHOD)
         self.pipe, theirs = context.Pipe()
         arguments = theirs, folder, list(hidden), limits
@@ -45,6 +47,13 @@ class Kernel:
 
     # What LocalProvisioner asks of a process.
     stdin = stdout = stderr = None
+
+    def last_words(self) -> str:
+        """The last line of what it has written outside of cells."""
+        with contextlib.suppress(OSError):
+            text = (self.folder / LOG).read_text(errors="replace")
+            return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+        return ""
 
     def poll(self) -> int | None:
         """Its exit status; None while it runs."""
@@ -77,9 +86,8 @@ class Kernel:
 
     def watch(self) -> None:
         """Kill it when it takes too much time, memory or space."""
-        deadline = time.monotonic() + self.limits.seconds
         while self.process.exitcode is None:
-            if time.monotonic() > deadline:
+            if time.monotonic() > self.deadline:
                 self.killed = f"it takes more than {self.limits.seconds} seconds"
             elif self.memory() > self.limits.memory_mb * 10**6:
                 self.killed = f"it takes more than {self.limits.memory_mb} MB of memory"
@@ -110,7 +118,7 @@ class Kernel:
 
 def become_kernel(pipe: Any, folder: Path, hidden: Sequence[Path], limits: Limits) -> None:
     """In the new process: shut in, wait for the connection file, then be a kernel until killed."""
-    close_others(pipe.fileno())
+    close_others(pipe.fileno(), folder / LOG)
     environment(folder)
     pipe.send(enter(folder, hidden, limits))
     connection_file = pipe.recv()
@@ -126,13 +134,17 @@ def become_kernel(pipe: Any, folder: Path, hidden: Sequence[Path], limits: Limit
     app.start()
 
 
-def close_others(kept: int) -> None:
+LOG = "kernel.log"
+
+
+def close_others(kept: int, log: Path) -> None:
     """Close the files that came from the grader, among them its line to the one who asked."""
     os.closerange(3, kept)
     os.closerange(kept + 1, 4096)
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(null, number)
+    for number, path in ((0, os.devnull), (1, log), (2, log)):
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.dup2(opened, number)
+        os.close(opened)
 
 
 def environment(folder: Path) -> None:
