@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -93,6 +94,8 @@ def feedback(report: Report, problem_set: str) -> str:
         if data.get("locked") or data.get("task"):
             ClearHiddenTests().preprocess_cell(cell, {}, 0)
             ClearMarkScheme(enforce_metadata=False).preprocess_cell(cell, {}, 0)
+        elif cell.cell_type == "markdown":
+            cell.source = TAG.sub("&lt;", cell.source)  # sanitize_html leaves Markdown alone
         if data.get("grade"):
             name = data["grade_id"]
             points = report.points.get(name)
@@ -109,8 +112,12 @@ def feedback(report: Report, problem_set: str) -> str:
     config.HTMLExporter.extra_template_paths = [str(css)]
     totals = {"score": report.total, "max_score": report.possible, "late_penalty": 0}
     resources = {"nbgrader": {"notebook": f"{problem_set}: {report.student}", **totals}}
-    text, _ = HTMLExporter(config=config).from_notebook_node(notebook, resources=resources)
+    exporter = HTMLExporter(config=config)
+    text, _ = exporter.from_notebook_node(notebook, resources=resources)
     return str(text)
+
+
+TAG = re.compile(r"<(?=[a-zA-Z/!?])")
 
 
 def overview(report: Report) -> str:

@@ -32,8 +32,9 @@ def collect(folder: str | Path, problem_set: str, scratch: Path) -> dict[str, Pa
     if root.suffix == ".zip" and root.is_file():
         root = unpack(root, scratch / "all")
         inner = [path for path in root.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-        if len(inner) == 1 and inner[0].is_dir() and not list(inner[0].glob("*.ipynb")):
-            root = inner[0]  # the folder itself was zipped
+        whole = len(inner) == 1 and inner[0].is_dir()  # the folder of all students was zipped
+        if whole and not any(inner[0].glob(f"{problem_set}*")):
+            root = inner[0]
     if not root.is_dir():
         raise NstError(f"There is no folder {folder}.")
     found: dict[str, Path] = {}
