@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import html
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -82,7 +81,9 @@ def feedback(report: Report, problem_set: str) -> str:
     if not report.notebook:
         why = report.failure or " ".join(report.remarks)
         return page(f"# {problem_set}: {report.student}\n\n{why}\n", problem_set)
+    import bleach
     import nbformat
+    from jinja2 import pass_context
     from nbconvert.exporters import HTMLExporter
     from nbgrader.converters import generate_feedback
     from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme
@@ -94,8 +95,6 @@ def feedback(report: Report, problem_set: str) -> str:
         if data.get("locked") or data.get("task"):
             ClearHiddenTests().preprocess_cell(cell, {}, 0)
             ClearMarkScheme(enforce_metadata=False).preprocess_cell(cell, {}, 0)
-        elif cell.cell_type == "markdown":
-            cell.source = TAG.sub("&lt;", cell.source)  # sanitize_html leaves Markdown alone
         if data.get("grade"):
             name = data["grade_id"]
             points = report.points.get(name)
@@ -113,11 +112,52 @@ def feedback(report: Report, problem_set: str) -> str:
     totals = {"score": report.total, "max_score": report.possible, "late_penalty": 0}
     resources = {"nbgrader": {"notebook": f"{problem_set}: {report.student}", **totals}}
     exporter = HTMLExporter(config=config)
+
+    @pass_context
+    def safe_html(context: Any, source: str) -> str:
+        made = exporter.markdown2html(context, source)  # sanitize_html leaves Markdown alone
+        return str(bleach.clean(made, TAGS, ATTRIBUTES, ("http", "https", "mailto", "data")))
+
+    exporter.register_filter("markdown2html", safe_html)
     text, _ = exporter.from_notebook_node(notebook, resources=resources)
     return str(text)
 
 
-TAG = re.compile(r"<(?=[a-zA-Z/!?])")
+TAGS = [
+    "a",
+    "blockquote",
+    "br",
+    "code",
+    "del",
+    "details",
+    "div",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "img",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "span",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "th",
+    "thead",
+    "tr",
+    "ul",
+]
+ATTRIBUTES = {"*": ["class", "id"], "a": ["href"], "img": ["alt", "src", "width"]}
 
 
 def overview(report: Report) -> str:
