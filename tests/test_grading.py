@@ -435,7 +435,7 @@ def test_hostile_submissions_are_contained_and_the_others_graded(source, tmp_pat
     submissions["good"] = tmp_path / "good.ipynb"
     hand_in(submissions["good"], source)
     before = sorted(tmp_path.iterdir())
-    limits = Limits(cell_seconds=4, seconds=25, memory_mb=3000, file_mb=100)
+    limits = Limits(cell_seconds=8, seconds=40, memory_mb=3000, file_mb=100)
     reports = grade_notebooks(submissions, source, limits=limits, jobs=2)
 
     assert reports["good"].points == FULL
@@ -443,8 +443,9 @@ def test_hostile_submissions_are_contained_and_the_others_graded(source, tmp_pat
     assert all(report.points["gram-test"] == 0 for n, report in reports.items() if n != "good")
     for name in ("leaves", "stubborn", "crash", "pieces"):  # their notebook ends there
         assert reports[name].total == 0 and "was ended in cell 3" in reports[name].remarks[-1]
-    for name in ("loop", "writes", "grows", "calls", "child"):  # theirs goes on
-        assert reports[name].points["double-test"] == 2
+    on = ("loop", "writes", "grows", "calls", "child")  # theirs goes on
+    messages = {name: reports[name].messages.get("double-test") for name in on}
+    assert messages == dict.fromkeys(on)
     said = {name: errors_of(reports[name]) for name in HOSTILE}
     assert "CellTimeoutError" in said["loop"]
     assert "File too large" in said["writes"] and "MemoryError" in said["grows"]
