@@ -361,7 +361,9 @@ def test_the_command_writes_points_feedback_and_a_summary(source, tmp_path, caps
         ["bob", "0.0", "2.0", "", "2.0", ""],
     ]
     summary = (out / "summary.md").read_text()
-    assert "| gram-test | 3 | 1.50 | 1 | 1 |" in summary and "Median 3.5 of 6 points." in summary
+    assert (
+        "| gram-test | 3 | 1.50 | 1 | 1 | 0 |" in summary and "Median 3.5 of 6 points." in summary
+    )
     assert re.search(r"- 1 × symmetric, but not divided by anything.* \(bob\)", summary)
     page = (out / "feedback" / "bob.html").read_text()
     assert "symmetric, but not divided by anything" in page and "Score: 2.0 / 6.0" in page
