@@ -135,6 +135,8 @@ class Snapshot:
     def __init__(self) -> None:
         ours = [m for name, m in sys.modules.items() if name.split(".")[0] == "nst"]
         classes = [v for m in ours for v in vars(m).values() if own(v, type)]
+        # torch itself replaces an optimiser's `step` when the first one is made.
+        classes = [v for v in classes if not issubclass(v, torch.optim.Optimizer)]
         functions = [v for m in ours for v in vars(m).values() if own(v, types.FunctionType)]
         self.modules = {n: m for n, m in sys.modules.items() if m in GUARDED or m in ours}
         self.holders = [(owner, dict(vars(owner))) for owner in (*GUARDED, *ours, *classes)]
