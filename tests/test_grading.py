@@ -409,7 +409,7 @@ HOSTILE = {
     "crash": "import ctypes\nctypes.string_at(0)",
     "deletes": "import os, shutil\n[shutil.rmtree(p, True) for p in (os.environ['HOME'], '/')]",
     "writes": "open('big', 'wb').write(b'0' * 10**9)",
-    "pieces": "import time\nfor n in range(12):\n"
+    "pieces": "import time\nfor n in range(15):\n"
     "    open(f'{n}', 'wb').write(b'0' * 15 * 10**6)\ntime.sleep(60)",
     "grows": "keep = bytearray(5 * 10**9)",
     "floods": "for _ in range(3000):\n    print('x' * 10**5)",
