@@ -8,7 +8,6 @@ package's own functions; the usual mistakes stand in the modules of this folder,
 say of them.
 """
 
-from nst import checks
 from nst.checks.common import Mistake
 from nst.checks.features import convolution, normalise, receptive_field
 from nst.checks.installation import installation
@@ -17,7 +16,6 @@ from nst.checks.losses import content_loss, gram, style_loss, total_variation
 
 __all__ = [
     "Mistake",
-    "checks",
     "content_loss",
     "convolution",
     "gram",
