@@ -7,5 +7,24 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 
 from nst.plots.common import pictures
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
+from nst.plots.gram import (
+    channel_order,
+    distance_matrix,
+    gram_matrices,
+    layer_bars,
+    number_table,
+    together,
+)
 
-__all__ = ["contact_sheet", "loss_curve", "loss_curves", "pictures"]
+__all__ = [
+    "channel_order",
+    "contact_sheet",
+    "distance_matrix",
+    "gram_matrices",
+    "layer_bars",
+    "loss_curve",
+    "loss_curves",
+    "number_table",
+    "pictures",
+    "together",
+]
