@@ -15,16 +15,23 @@ from nst.plots.gram import (
     number_table,
     together,
 )
+from nst.plots.variation import curves, details, high_pass, high_passes, spectra, spectrum
 
 __all__ = [
     "channel_order",
     "contact_sheet",
+    "curves",
+    "details",
     "distance_matrix",
     "gram_matrices",
+    "high_pass",
+    "high_passes",
     "layer_bars",
     "loss_curve",
     "loss_curves",
     "number_table",
     "pictures",
+    "spectra",
+    "spectrum",
     "together",
 ]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize, PowerNorm
 from matplotlib.figure import Figure
@@ -169,8 +168,9 @@ def number_table(
     axes = figure.add_subplot(grid[:, 1])
     positive = table[table > 0]
     least, top = (positive.min(), positive.max()) if len(positive) else (0.1, 1)
-    scale = LogNorm(max(least, top / 1e3), max(top, least * 1.01), clip=True)
-    axes.imshow(table.clip(min=scale.vmin), norm=scale, cmap="cividis", aspect="auto")
+    floor = max(least, top / 100)
+    scale = LogNorm(floor, max(top, floor * 1.01), clip=True)
+    axes.imshow(table.clip(min=floor), norm=scale, cmap="cividis", aspect="auto")
     _write(axes, table, scale, form)
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(rows)), list(rows))
@@ -224,4 +224,3 @@ def _write(axes: Axes, table: np.ndarray, scale: Normalize, form: str) -> None:
         style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": "small"}
         style["color"] = "black" if scale(value) > 0.55 else "white"
         axes.text(column, row, form.format(value), **style)
-
