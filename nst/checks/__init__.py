@@ -10,5 +10,14 @@ say of them.
 
 from nst.checks.common import Mistake
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
+from nst.checks.normalisations import paper_style, relative_style
 
-__all__ = ["Mistake", "content_loss", "gram", "style_loss", "total_variation"]
+__all__ = [
+    "Mistake",
+    "content_loss",
+    "gram",
+    "paper_style",
+    "relative_style",
+    "style_loss",
+    "total_variation",
+]
