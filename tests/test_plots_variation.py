@@ -25,17 +25,17 @@ def wave(length, side=96):
 def test_high_pass_leaves_nothing_of_one_colour_and_all_of_the_finest_waves():
     assert plots.high_pass(torch.full((1, 3, 8, 9), 0.7)).abs().max() < 1e-6
     finest = wave(2, 16)
-    assert torch.allclose(plots.high_pass(finest), finest[0, 0] - 0.5, atol=1e-6)
+    assert torch.allclose(plots.high_pass(finest), finest[0] - 0.5, atol=1e-6)
 
 
 def test_high_pass_weakens_waves_by_the_filters_response():
     length, side = 8, 32
     # (1 + cos ω)²/4 of a wave passes the blur with weights 1 4 6 4 1.
     passes = 1 - ((1 + math.cos(2 * math.pi / length)) / 2) ** 2
-    expected = passes * (wave(length, side)[0, 0] - 0.5)
+    expected = passes * (wave(length, side)[0] - 0.5)
     inner = slice(2, -2)  # borders are mirrored
     assert torch.allclose(
-        plots.high_pass(wave(length, side))[:, inner], expected[:, inner], atol=1e-6
+        plots.high_pass(wave(length, side))[..., inner], expected[..., inner], atol=1e-6
     )
 
 
@@ -46,11 +46,19 @@ def test_the_spectrum_peaks_at_the_waves_own_length(length):
     assert peak == pytest.approx(1 / length, rel=0.12)
 
 
-def test_high_passes_share_a_scale_and_say_how_much_there_is():
-    figure = drawn(plots.high_passes([wave(2, 16), wave(16, 16)], ["fine", "coarse"]))
-    lower = figure.axes[2:4]
-    assert [axes.images[0].get_clim() for axes in lower] == [(-0.25, 0.25)] * 2
-    assert lower[0].get_title() == "detail 0.500"
+def test_colour_noise_is_detail_although_its_grey_is_flat():
+    board = torch.tensor([[0.0, 1], [1, 0]]).repeat(4, 4)
+    image = torch.stack([board, 1 - board, torch.full_like(board, 0.5)])[None]
+    assert image.mean(1).std() < 1e-6
+    assert plots.high_pass(image)[0].abs().min() > 0.4
+
+
+def test_high_passes_share_a_scale_around_grey_and_say_how_much_there_is():
+    figure = drawn(plots.high_passes([wave(2, 16), wave(2, 16) / 10], ["fine", "faint"], limit=1))
+    lower = [np.asarray(axes.images[0].get_array()) for axes in figure.axes[2:4]]
+    assert (lower[0].min(), lower[0].max()) == (0.25, 0.75)
+    assert (lower[1].min(), lower[1].max()) == pytest.approx((0.475, 0.525))
+    assert figure.axes[2].get_title() == "detail 0.500"
     assert "fine has 0.500" in figure.alt
 
 

@@ -107,7 +107,7 @@ def together(features: Tensor, pairs: Sequence[tuple[int, int]], titles: Sequenc
         product = first * second
         names = [f"channel {i}", f"channel {j}", f"product: mean {product.mean():.2f}"]
         for place, values, name in zip(axes, (first, second, product), names, strict=True):
-            place.imshow(values.sqrt(), cmap="magma", vmin=0, vmax=2)
+            place.imshow(values.sqrt().numpy(), cmap="magma", vmin=0, vmax=2)
             place.set_title(name, fontsize="medium")
             place.set(xticks=[], yticks=[])
         axes[0].set_ylabel(title)

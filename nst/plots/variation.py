@@ -20,27 +20,29 @@ BINOMIAL = (1.0, 4.0, 6.0, 4.0, 1.0)  # a blur that removes wavelengths of two p
 
 
 def high_pass(image: Tensor) -> Tensor:
-    """What a small blur takes away: (1, 3, H, W) → grey differences (H, W), around 0."""
-    grey = image.detach().cpu().mean(1, keepdim=True)
+    """What a small blur takes away: (1, 3, H, W) → differences (3, H, W), around 0."""
+    channels = image.detach().cpu()[0, :, None]
     row = torch.tensor(BINOMIAL) / sum(BINOMIAL)
     kernel = (row[:, None] * row)[None, None]
-    return (grey - conv2d(pad(grey, (2, 2, 2, 2), mode="reflect"), kernel))[0, 0]
+    return (channels - conv2d(pad(channels, (2, 2, 2, 2), mode="reflect"), kernel))[:, 0]
 
 
 def spectrum(image: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Mean power of an image's waves by their frequency.
 
     Args:
-        image: (1, C, H, W); its channels are averaged.
+        image: (1, C, H, W); the channels' powers are averaged.
 
     Returns:
         frequencies in cycles a pixel, from about 0.02 to 0.5, and the mean power at each.
     """
-    grey = image.detach().cpu().double().mean((0, 1))
+    channels = image.detach().cpu().double()[0]
     # A window, so that the jump from one border to the other is not taken for detail.
-    window = [torch.hann_window(length, periodic=False).double() for length in grey.shape]
-    waves = torch.fft.fft2((grey - grey.mean()) * window[0][:, None] * window[1]).abs().square()
-    down, right = (torch.fft.fftfreq(length).double() for length in grey.shape)
+    height, width = channels.shape[1:]
+    down, right = (torch.hann_window(n, periodic=False).double() for n in (height, width))
+    centred = channels - channels.mean((1, 2), keepdim=True)
+    waves = torch.fft.fft2(centred * down[:, None] * right).abs().square().mean(0)
+    down, right = (torch.fft.fftfreq(n).double() for n in (height, width))
     frequency = (down[:, None].square() + right.square()).sqrt()
     edges = np.geomspace(0.02, 0.5, 19)
     index = np.digitize(frequency.numpy().ravel(), edges)
@@ -50,12 +52,12 @@ def spectrum(image: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 def high_passes(images: Sequence[Tensor], titles: Sequence[str], limit: float = 0.25) -> Figure:
-    """Pictures, and beneath each what a small blur takes away from it, on one scale.
+    """Pictures, and beneath each what a small blur takes away from it, on one scale around grey.
 
     Args:
         images: (1, 3, H, W) in [0, 1].
         titles: one for each.
-        limit: differences of so much and more have the strongest colour.
+        limit: differences of so much and more are black or full colour.
     """
     number = len(images)
     shape = max(image.shape[-2] / image.shape[-1] for image in images)
@@ -70,11 +72,11 @@ def high_passes(images: Sequence[Tensor], titles: Sequence[str], limit: float = 
         detail = high_pass(image)
         column[0].imshow(np.asarray(postprocess_image(image)), interpolation="lanczos")
         column[0].set_title(title, fontsize="medium")
-        shown = column[1].imshow(detail, cmap="PuOr", vmin=-limit, vmax=limit)
+        shown = (0.5 + 0.5 * detail / limit).clamp(0, 1).permute(1, 2, 0)
+        column[1].imshow(shown.numpy(), interpolation="nearest")
         column[1].set_title(f"detail {detail.square().mean().sqrt():.3f}", fontsize="medium")
         for axes in column:
             axes.set(xticks=[], yticks=[])
-    figure.colorbar(shown, ax=grid[1].tolist(), shrink=0.9, aspect=15)
     return figure
 
 
