@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
@@ -132,6 +132,10 @@ def curves(
     if "x" in log and len(x) <= 20:
         axes.set_xticks(x, [f"{value:g}" for value in x])
         axes.xaxis.set_minor_formatter(NullFormatter())
+    if "y" in log:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_title(title, fontsize="medium")
     axes.grid(color="#E4E4E4", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
@@ -160,7 +164,8 @@ def details(
     shape = max(image.shape[-2] / image.shape[-1] for image in images)
     below = shape * box[3] / box[2]
     side = WIDTH / columns
-    size = (WIDTH, rows * ((shape + below) * side + 0.4))
+    lines = 1 + max(title.count("\n") for title in titles)
+    size = (WIDTH, rows * ((shape + below) * side + 0.2 + 0.2 * lines))
     figure = Shown(figsize=size, dpi=DPI, layout="compressed")
     figure.alt = alt or "Pictures with a part enlarged: " + "; ".join(titles)
     ratios = [shape, below] * rows
