@@ -9,6 +9,7 @@ say of them.
 """
 
 from nst.checks.common import Mistake
+from nst.checks.installation import installation
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
 from nst.checks.normalisations import paper_style, relative_style
 
@@ -16,6 +17,7 @@ __all__ = [
     "Mistake",
     "content_loss",
     "gram",
+    "installation",
     "paper_style",
     "relative_style",
     "style_loss",
