@@ -72,8 +72,8 @@ def test_spectra_run_from_coarse_to_fine():
     assert "a, b" in figure.alt
 
 
-def test_curves_have_their_values_and_scales():
-    figure = drawn(plots.curves([1, 10, 100], {"up": [1, 2, 3]}, "weight", "loss", log="x"))
+def test_lines_have_their_values_and_scales():
+    figure = drawn(plots.lines([1, 10, 100], {"up": [1, 2, 3]}, "weight", "loss", log="x"))
     axes = figure.axes[0]
     assert axes.lines[0].get_ydata().tolist() == [1, 2, 3]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")

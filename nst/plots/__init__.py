@@ -6,7 +6,18 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 """
 
 from nst.plots.common import pictures
+from nst.plots.content import agreement, curves, reconstructions
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
+from nst.plots.features import (
+    activations,
+    by_layer,
+    channel_portraits,
+    maps,
+    numbers,
+    receptive_fields,
+    rectification,
+    supports,
+)
 from nst.plots.gram import (
     channel_order,
     distance_matrix,
@@ -15,23 +26,50 @@ from nst.plots.gram import (
     number_table,
     together,
 )
-from nst.plots.variation import curves, details, high_pass, high_passes, spectra, spectrum
+from nst.plots.layers import judgements, pushes, spread
+from nst.plots.optimiser import losses, movements, paths, race, trade_off
+from nst.plots.speed import bars, bowls, descents, error_maps, growth
+from nst.plots.variation import details, high_pass, high_passes, lines, spectra, spectrum
 
 __all__ = [
+    "activations",
+    "agreement",
+    "bars",
+    "bowls",
+    "by_layer",
     "channel_order",
+    "channel_portraits",
     "contact_sheet",
     "curves",
+    "descents",
     "details",
     "distance_matrix",
+    "error_maps",
     "gram_matrices",
+    "growth",
     "high_pass",
     "high_passes",
+    "judgements",
     "layer_bars",
+    "lines",
     "loss_curve",
     "loss_curves",
+    "losses",
+    "maps",
+    "movements",
     "number_table",
+    "numbers",
+    "paths",
     "pictures",
+    "pushes",
+    "race",
+    "receptive_fields",
+    "reconstructions",
+    "rectification",
     "spectra",
     "spectrum",
+    "spread",
+    "supports",
     "together",
+    "trade_off",
 ]

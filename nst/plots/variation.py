@@ -106,9 +106,9 @@ def spectra(images: Mapping[str, Tensor], title: str = "", unit: bool = False) -
     return figure
 
 
-def curves(
+def lines(
     x: Sequence[float],
-    lines: Mapping[str, Sequence[float]],
+    values: Mapping[str, Sequence[float]],
     xlabel: str,
     ylabel: str,
     title: str = "",
@@ -118,15 +118,15 @@ def curves(
 
     Args:
         x: places.
-        lines: by label, a number for each place.
+        values: by label, a number for each place.
         xlabel, ylabel, title: what they are, and what to see.
         log: "x", "y", "xy" or "": which scales are logarithmic.
     """
     figure = Shown(figsize=(0.8 * WIDTH, 0.42 * WIDTH), dpi=DPI, layout="constrained")
     axes = figure.subplots()
-    for index, (label, values) in enumerate(lines.items()):
+    for index, (label, heights) in enumerate(values.items()):
         colour, mark = LINES[index % len(LINES)], "o" if len(x) <= 20 else ""
-        axes.plot(x, values, color=colour, label=label, linewidth=2, marker=mark, markersize=5)
+        axes.plot(x, heights, color=colour, label=label, linewidth=2, marker=mark, markersize=5)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
     if "x" in log and len(x) <= 20:
@@ -140,7 +140,7 @@ def curves(
     axes.grid(color="#E4E4E4", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right upper", frameon=False, fontsize="small")
-    figure.alt = f"{title or ylabel}. Lines: {', '.join(lines)}; over {xlabel}"
+    figure.alt = f"{title or ylabel}. Lines: {', '.join(values)}; over {xlabel}"
     return figure
 
 
@@ -164,8 +164,8 @@ def details(
     shape = max(image.shape[-2] / image.shape[-1] for image in images)
     below = shape * box[3] / box[2]
     side = WIDTH / columns
-    lines = 1 + max(title.count("\n") for title in titles)
-    size = (WIDTH, rows * ((shape + below) * side + 0.2 + 0.2 * lines))
+    tall = 1 + max(title.count("\n") for title in titles)
+    size = (WIDTH, rows * ((shape + below) * side + 0.2 + 0.2 * tall))
     figure = Shown(figsize=size, dpi=DPI, layout="compressed")
     figure.alt = alt or "Pictures with a part enlarged: " + "; ".join(titles)
     ratios = [shape, below] * rows
