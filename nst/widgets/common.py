@@ -282,9 +282,13 @@ class View(ipw.VBox):
         """What notebooks ask for: the widget, and for pages without a kernel its still picture."""
         bundle = super()._repr_mimebundle_(**options)
         still = self.still()
-        if still is not None and bundle:
-            bundle["image/png"] = png(still)
-        return bundle
+        if still is None or not bundle:
+            return bundle
+        return bundle | {"image/png": png(still)}, {"image/png": {"alt": self.still_alt()}}
+
+    def still_alt(self) -> str:
+        """For subclasses: what the still picture shows; by default what the view is for."""
+        return (type(self).__doc__ or "").splitlines()[0]
 
 
 def _parts(box: ipw.Box) -> Iterator[ipw.Widget]:
