@@ -13,6 +13,7 @@ from nst.checks.features import convolution, normalise, receptive_field
 from nst.checks.installation import installation
 from nst.checks.loop import loop, total_loss
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
+from nst.checks.normalisations import paper_style, relative_style
 
 __all__ = [
     "Mistake",
@@ -22,7 +23,9 @@ __all__ = [
     "installation",
     "loop",
     "normalise",
+    "paper_style",
     "receptive_field",
+    "relative_style",
     "style_loss",
     "total_loss",
     "total_variation",
