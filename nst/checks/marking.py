@@ -1,0 +1,332 @@
+"""What the graded cells of the assignments are made of.
+
+    with reload(marking).part("03_gram_matrices") as part:
+        gram = part.function(globals(), "gram_matrix")
+        x = marking.random(2, 3, 4, 5)
+        part.equal(gram(x), marking.gram(x), "the values are wrong.")
+
+A cell reloads this module, so that nothing counts that a notebook may have done to it. It uses
+nothing of the package but `Mistake`, computes right answers in NumPy, in float64, and compares in
+plain Python. Inside `part` nothing is printed, warnings are ignored, seeds and torch's switches are
+set: what a notebook prints, or has switched, changes no points.
+"""
+
+import contextlib
+import inspect
+import io
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from nst.checks.common import Mistake
+
+Array = NDArray[np.float64]
+
+
+@contextlib.contextmanager
+def part(notebook: str, section: str = "") -> Iterator["Part"]:
+    """One graded part of an exercise; whatever fails in it says where the course explains it.
+
+    Raises:
+        Mistake: the part is not right.
+        NotImplementedError: it is not written yet.
+    """
+    place = f"{notebook}.ipynb" + (f", “{section}”" if section else "")
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+            torch.random.fork_rng(devices=[]),
+            torch.enable_grad(),
+            contextlib.ExitStack() as stack,
+        ):
+            warnings.simplefilter("ignore")
+            torch.manual_seed(0)
+            yield Part(stack)
+    except NotImplementedError:
+        raise
+    except Mistake as mistake:
+        raise Mistake(f"{mistake} Explained in {place}.") from None
+    except (Exception, SystemExit) as error:
+        raise Mistake(f"{type(error).__name__}: {error}. Explained in {place}.") from error
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+class Part:
+    """What a part demands of an answer; every method raises a `Mistake` if it is not so."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self.stack = stack
+        self.lent: dict[str, Callable[..., Any]] = {}
+
+    def lend(self, **functions: Callable[..., Any]) -> None:
+        """Until the part ends, let the notebook's functions call these instead of its own.
+
+        So that a mistake in one exercise costs no points in the next one.
+        """
+        self.lent |= functions
+
+    def function(self, space: Mapping[str, Any], name: str) -> Callable[..., Any]:
+        """The notebook's function of that name, whose errors become Mistakes."""
+        found = self.value(space, name)
+        if not callable(found):
+            raise Mistake(f"{name} is {kind(found)}, not a function.")
+        if str(getattr(found, "__module__", "")).split(".")[0] == "nst":
+            raise Mistake(f"{name} is the package's own function; write yours.")
+        self._replace(found)
+
+        def call(*arguments: Any) -> Any:
+            try:
+                return found(*arguments)
+            except (NotImplementedError, Mistake):
+                raise
+            except (Exception, SystemExit) as error:
+                raise Mistake(f"{name} raises {type(error).__name__}: {error}.") from error
+
+        return call
+
+    def _replace(self, function: Callable[..., Any]) -> None:
+        """Put what is lent into the names that the function sees, and back at the end."""
+        names = getattr(inspect.unwrap(function), "__globals__", {})
+        before = {name: names[name] for name in self.lent if name in names}
+        names.update(self.lent)
+        self.stack.callback(names.update, before)
+
+    def value(self, space: Mapping[str, Any], name: str) -> Any:
+        """What the notebook holds under that name."""
+        if name not in space:
+            raise Mistake(
+                f"there is no {name} here: keep the name that the exercise gives, and see that "
+                "its cell runs without an error."
+            )
+        return space[name]
+
+    def true(self, condition: Any, remark: str) -> None:
+        """The condition is True itself, and not merely something that says so."""
+        if condition is not True:
+            raise Mistake(remark)
+
+    def tensor(self, answer: Any, shape: Sequence[int]) -> None:
+        """The answer is a tensor of that shape, and its values are finite."""
+        self.true(
+            type(answer) in (Tensor, torch.nn.Parameter),
+            f"it returns {kind(answer)}, not a tensor. Does every branch end in return?",
+        )
+        self.true(
+            tuple(answer.shape) == tuple(shape),
+            f"its shape is {tuple(answer.shape)}, and should be {tuple(shape)}.",
+        )
+        numbers(answer)
+
+    def shapes(
+        self, function: Callable[..., Any], cases: Mapping[tuple[int, ...], tuple[int, ...]]
+    ) -> None:
+        """Given tensors of the first shapes, the function returns tensors of the second ones.
+
+        They depend on what is given, and on nothing else.
+        """
+        for number, (given, wanted) in enumerate(cases.items()):
+            first, second = random(*given, seed=number), random(*given, seed=number + 100)
+            answer, again, other = function(first), function(first.clone()), function(second)
+            for one in (answer, again, other):
+                self.tensor(one, wanted)
+            self.true(near(answer, again), "it gives two answers to the same question.")
+            self.true(not near(answer, other), "it returns the same, whatever it is given.")
+
+    def equal(
+        self, answer: Any, wanted: ArrayLike | Tensor, remark: str, tolerance: float = 1e-4
+    ) -> None:
+        """The answer has the wanted shape and values; a number will do for a scalar."""
+        wanted = np.asarray(
+            wanted.detach().double() if isinstance(wanted, Tensor) else wanted, dtype=np.float64
+        )
+        if wanted.ndim or isinstance(answer, Tensor):
+            self.tensor(answer, wanted.shape)
+        values, targets = numbers(answer), wanted.ravel().tolist()
+        scale = max(map(abs, targets), default=0.0)
+        for value, target in zip(values, targets, strict=True):
+            if not abs(value - target) <= tolerance * scale + 1e-12:
+                raise Mistake(f"{remark} One value is {value:.5g}, and should be {target:.5g}.")
+
+    def gradient(
+        self, function: Callable[[Tensor], Any], x: Tensor, wanted: ArrayLike | None = None
+    ) -> None:
+        """A gradient flows from the answer's sum back to `x`: the wanted one, or any but zeros."""
+        x = x.detach().clone().requires_grad_()
+        answer = function(x)
+        self.true(isinstance(answer, Tensor), f"it returns {kind(answer)}, not a tensor.")
+        flows = answer.requires_grad
+        (found,) = (
+            torch.autograd.grad(answer.square().sum() if wanted is None else answer.sum(), x)
+            if flows
+            else (None,)
+        )
+        self.true(
+            flows and found is not None,
+            "no gradient flows back: .item(), .detach(), .numpy() or no_grad() cut it off.",
+        )
+        self.true(any(numbers(found)), "the gradient is zero everywhere.")
+        if wanted is not None:
+            self.equal(found, wanted, "the gradient is wrong.")
+
+    def no_loop(
+        self, function: Callable[..., Any], small: Sequence[Any], large: Sequence[Any]
+    ) -> None:
+        """The function takes as many lines of Python for a large input as for a small one."""
+        few = lines_run(function, small, 100_000)
+        many = lines_run(function, large, 2 * few + 50)
+        self.true(
+            many <= 2 * few + 50,
+            "it loops in Python: the more pixels, the more lines it runs. Let one operation on "
+            "whole tensors do the work.",
+        )
+
+    def accepts(self, test: Callable[..., Any], rights: Mapping[str, Callable[..., Any]]) -> None:
+        """The notebook's test says True to each of these functions."""
+        for name, right in rights.items():
+            self.true(verdict(test, right), f"your test rejects a right function: {name}.")
+
+    def rejects(self, test: Callable[..., Any], wrongs: Mapping[str, Callable[..., Any]]) -> None:
+        """The notebook's test says False to each of these functions."""
+        for name, wrong in wrongs.items():
+            self.true(not verdict(test, wrong), f"your test accepts a wrong function: {name}.")
+
+
+def verdict(test: Callable[..., Any], function: Callable[..., Any]) -> bool:
+    """What a test says of a function; a failed assertion in it means False."""
+    answer = test(function)
+    if isinstance(answer, Tensor | np.bool_) and answer.ndim == 0:
+        answer = answer.item()
+    if type(answer) is not bool:
+        raise Mistake(f"your test returns {kind(answer)}, not True or False.")
+    return answer
+
+
+class _Loop(BaseException):
+    """Ends a function that has run too many lines."""
+
+
+def lines_run(function: Callable[..., Any], arguments: Sequence[Any], limit: int) -> int:
+    """How many lines of Python a call runs, calls and returns included; it ends at the limit."""
+    count, before = 0, sys.gettrace()
+
+    def trace(*_: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > limit:
+            raise _Loop
+        return trace
+
+    sys.settrace(trace)
+    try:
+        function(*arguments)
+    except _Loop:
+        pass
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def numbers(answer: Any) -> list[float]:
+    """The values of a tensor or a number, as plain floats, all finite."""
+    if type(answer) in (Tensor, torch.nn.Parameter):
+        values = answer.detach().double().reshape(-1).tolist()
+    elif isinstance(answer, int | float | np.number) and not isinstance(answer, bool):
+        values = [float(answer)]
+    else:
+        raise Mistake(f"it returns {kind(answer)}, not a number or a tensor.")
+    if not all(map(math.isfinite, values)):
+        raise Mistake("it has values that are not finite (NaN or infinity).")
+    return values
+
+
+def near(first: Any, second: Any, tolerance: float = 1e-5) -> bool:
+    """Whether two tensors or numbers hold the same values, one after the other."""
+    a, b = numbers(first), numbers(second)
+    scale = max(map(abs, a + b), default=0.0)
+    return len(a) == len(b) and all(
+        abs(x - y) <= tolerance * scale for x, y in zip(a, b, strict=True)
+    )
+
+
+def kind(value: Any) -> str:
+    """A value in a few words."""
+    if value is None:
+        return "None"
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"a value of type {type(value).__name__}"
+
+
+def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """A seeded tensor in [0, 1)."""
+    generator = torch.Generator().manual_seed(1000 + seed)
+    return torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def array(x: Tensor) -> Array:
+    """As NumPy's float64."""
+    return x.detach().double().numpy()
+
+
+def gram(x: Tensor) -> Array:
+    """(B, C, H, W) → (B, C, C), divided by C·H·W."""
+    rows = array(x).reshape(x.shape[0], x.shape[1], -1)
+    return rows @ rows.transpose(0, 2, 1) / rows[0].size
+
+
+def gram_tensor(x: Tensor) -> Tensor:
+    """(B, C, H, W) → (B, C, C), divided by C·H·W; a tensor, to lend."""
+    return torch.einsum("bchw,bdhw->bcd", x, x) / x[0].numel()
+
+
+def products_tensor(x: Tensor) -> Tensor:
+    """(C, H, W) → (C, C), undivided; a tensor, to lend."""
+    return torch.einsum("chw,dhw->cd", x, x)
+
+
+def style_tensor(
+    first: Mapping[str, Tensor], second: Mapping[str, Tensor], layers: Sequence[str]
+) -> Tensor:
+    """The style loss of the course, to lend."""
+    terms = [(gram_tensor(first[n]) - gram_tensor(second[n])).square().mean() for n in layers]
+    return torch.stack(terms).sum()
+
+
+def matrix(answer: Any, channels: int) -> Array:
+    """The C × C values of an answer of any shape, as a matrix."""
+    values = numbers(answer)
+    if len(values) != channels**2:
+        raise Mistake(f"it has {len(values)} values, and should have {channels} × {channels}.")
+    return np.array(values).reshape(channels, channels)
+
+
+class Counted:
+    """A tiny network for `nst.extract_features`, which counts the pictures that it is given.
+
+    Its layers, by any names, are seeded mixtures of the colours and of their squares, whose number
+    of channels is that of the name's first letter in the alphabet, plus 2.
+    """
+
+    def __init__(self) -> None:
+        self.pictures = 0
+
+    def __call__(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Activations of the layers for a picture (B, 3, H, W)."""
+        self.pictures += len(image)
+        both = torch.cat([image, image.square()], 1)
+        return {
+            name: torch.einsum("nc,bchw->bnhw", random(ord(name[0]) - 94, 6, seed=7), both)
+            for name in layers
+        }
