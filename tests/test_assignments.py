@@ -12,7 +12,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nst import checks  # noqa: F401
 from nst.grading import grade_notebook, release
 
 pytest.importorskip("nbgrader")

@@ -330,3 +330,49 @@ class Counted:
             name: torch.einsum("nc,bchw->bnhw", random(ord(name[0]) - 94, 6, seed=7), both)
             for name in layers
         }
+
+
+def variation(x: Tensor) -> float:
+    """The course's total variation, of (B, 3, H, W)."""
+    values = array(x)
+    down, right = np.diff(values, axis=2), np.diff(values, axis=3)
+    return float((down**2).mean() + (right**2).mean())
+
+
+def style_gradient(features: Tensor, target: Tensor) -> Array:
+    """Of the mean squared difference of a Gram matrix from the target: (1, C, H, W)."""
+    rows = array(features).reshape(features.shape[1], -1)
+    outer = 2 * (gram(features)[0] - array(target)[0]) / len(rows) ** 2
+    return ((outer + outer.T) @ rows / rows.size).reshape(features.shape)
+
+
+def cosine(first: Sequence[float], second: Sequence[float]) -> float:
+    """Of the angle between two vectors; 0 if one is zero."""
+    length = math.hypot(*first) * math.hypot(*second)
+    return sum(a * b for a, b in zip(first, second, strict=True)) / length if length else 0.0
+
+
+def numerical_gradient(loss: Callable[[Tensor], Any], x: Tensor, step: float = 1e-4) -> Tensor:
+    """Central differences, to lend."""
+    x, result = x.detach(), torch.zeros_like(x)
+    for index in range(x.numel()):
+        move = torch.zeros_like(x)
+        move.view(-1)[index] = step
+        result.view(-1)[index] = (float(loss(x + move)) - float(loss(x - move))) / (2 * step)
+    return result
+
+
+def wrong_gradient(factor: float) -> Callable[[Tensor], Tensor]:
+    """A loss, the sum of squares, whose gradient is so many times the right one."""
+
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return x.square().sum()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Tensor:
+            return factor * 2 * ctx.saved_tensors[0] * gradient
+
+    return Wrong.apply
