@@ -1,0 +1,108 @@
+"""Student versions: without solutions and without hidden tests."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from nst.errors import NstError
+
+
+def release(source: str | Path, out: str | Path) -> Path:
+    """Write the student version of a problem set; returns the notebook's path.
+
+    Args:
+        source: a folder such as `notebooks/assignments/source/ps2_gram`, or the notebook
+            `ps2_gram.ipynb` in it. Other files of the folder are copied as they are.
+        out: the folder to write; it is replaced.
+
+    Raises:
+        NstError: there is no such notebook, or nbgrader refuses it (a solution outside a solution
+            cell, an id that is there twice, …); the message says why.
+    """
+    notebook = find(source)
+    with tempfile.TemporaryDirectory() as folder:
+        made = generate(notebook, Path(folder))
+        shutil.rmtree(out, ignore_errors=True)
+        shutil.copytree(made.parent, out)
+    return Path(out) / notebook.name
+
+
+def find(source: str | Path) -> Path:
+    """The source notebook of a problem set, given as its folder or as itself."""
+    path = Path(source)
+    if path.is_dir():
+        path = path / f"{path.name}.ipynb"
+    if not path.is_file():
+        raise NstError(f"There is no problem set {path}.")
+    return path.resolve()
+
+
+def generate(source: Path, root: Path) -> Path:
+    """Make `root` a course with this one problem set, released; returns the released notebook.
+
+    The gradebook, `root/gradebook.db`, holds the cells with their hidden tests.
+    """
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.converters.base import NbGraderException
+    from nbgrader.coursedir import CourseDirectory
+    from traitlets.config import Config
+
+    name = source.stem
+    # nbgrader wants source/<name>/<name>.ipynb.
+    shutil.copytree(source.parent, root / "source" / name, ignore=clutter(source.name))
+    config = Config()
+    config.CourseDirectory.root = str(root)
+    config.CourseDirectory.assignment_id = name
+    converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)
+    converter.log = log = logging.Logger("release")
+    log.addHandler(errors := Errors())
+    try:
+        with own_commands():
+            converter.start()
+    except NbGraderException as error:
+        said = [line for line in errors.lines if not line.startswith(NOISE)]
+        raise NstError(f"nbgrader refuses {source.name}: {' '.join(said) or error}") from error
+    return root / "release" / name / source.name
+
+
+@contextlib.contextmanager
+def own_commands() -> Iterator[None]:
+    """nbgrader calls `alembic`, which stands beside Python, perhaps not on the PATH."""
+    path = os.environ.get("PATH", "")
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
+
+
+NOISE = ("There was an error processing", "Please see the")
+
+
+class Errors(logging.Handler):
+    """Keeps what nbgrader has to say of an error; of a traceback, the last line."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by logging."""
+        self.lines.append(record.getMessage().strip().splitlines()[-1])
+
+
+def clutter(notebook: str) -> Callable[[str, list[str]], set[str]]:
+    """For copytree: leave out other notebooks, and what Jupyter and Python leave behind."""
+
+    def unwanted(_folder: str, names: list[str]) -> set[str]:
+        others = {name for name in names if name.endswith(".ipynb") and name != notebook}
+        return others | {".ipynb_checkpoints", "__pycache__"} & set(names)
+
+    return unwanted

@@ -1,0 +1,34 @@
+"""What the grader says about one submission."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Report:
+    """One student's points and messages, by the ids of the graded cells (`grade_id`), in order."""
+
+    student: str
+    points: dict[str, float | None] = field(default_factory=dict)  # None: to be read by a person
+    out_of: dict[str, float] = field(default_factory=dict)
+    messages: dict[str, str] = field(default_factory=dict)  # of the cells that lost points
+    remarks: list[str] = field(default_factory=list)  # for the teacher
+    failure: str = ""  # why the grader itself could not grade it
+    notebook: dict[str, Any] | None = None  # the executed notebook, as JSON
+
+    @property
+    def total(self) -> float:
+        """The points given so far."""
+        return sum(value or 0 for value in self.points.values())
+
+    @property
+    def possible(self) -> float:
+        """The points that can be had, those of answers read by a person included."""
+        return sum(self.out_of.values())
+
+    @property
+    def unread(self) -> list[str]:
+        """The answers that a person has to read."""
+        return [name for name, value in self.points.items() if value is None]
