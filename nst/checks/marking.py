@@ -16,14 +16,17 @@ import inspect
 import io
 import math
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from PIL import Image
+from torch import Tensor, nn
 
 from nst.checks.common import Mistake
 
@@ -120,7 +123,7 @@ class Part:
     def tensor(self, answer: Any, shape: Sequence[int]) -> None:
         """The answer is a tensor of that shape, and its values are finite."""
         self.true(
-            type(answer) in (Tensor, torch.nn.Parameter),
+            type(answer) in (Tensor, nn.Parameter),
             f"it returns {kind(answer)}, not a tensor. Does every branch end in return?",
         )
         self.true(
@@ -179,6 +182,13 @@ class Part:
         self.true(any(numbers(found)), "the gradient is zero everywhere.")
         if wanted is not None:
             self.equal(found, wanted, "the gradient is wrong.")
+
+    def file(self, pixels: NDArray[np.uint8]) -> str:
+        """The path of a PNG with these pixels, (H, W) or (H, W, C), which goes with the part."""
+        folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        path = Path(folder) / "picture.png"
+        Image.fromarray(pixels).save(path)
+        return str(path)
 
     def no_loop(
         self, function: Callable[..., Any], small: Sequence[Any], large: Sequence[Any]
@@ -240,7 +250,7 @@ def lines_run(function: Callable[..., Any], arguments: Sequence[Any], limit: int
 
 def numbers(answer: Any) -> list[float]:
     """The values of a tensor or a number, as plain floats, all finite."""
-    if type(answer) in (Tensor, torch.nn.Parameter):
+    if type(answer) in (Tensor, nn.Parameter):
         values = answer.detach().double().reshape(-1).tolist()
     elif isinstance(answer, int | float | np.number) and not isinstance(answer, bool):
         values = [float(answer)]
@@ -376,3 +386,51 @@ def wrong_gradient(factor: float) -> Callable[[Tensor], Tensor]:
             return factor * 2 * ctx.saved_tensors[0] * gradient
 
     return Wrong.apply
+
+
+def pixels(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    """A seeded picture of random colours, (H, W, 3)."""
+    return (255 * random(height, width, 3, seed=seed)).byte().numpy()
+
+
+def normalise(x: Tensor) -> Array:
+    """By ImageNet's means and standard deviations."""
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    return (array(x) - mean[:, None, None]) / std[:, None, None]
+
+
+def chain(code: str) -> list[nn.Module]:
+    """Modules by their letters: convolution, ReLU, ReLU (in place), pooling (max), (average).
+
+    Convolutions have 4 channels, and seeded, frozen weights.
+    """
+    modules: list[nn.Module] = []
+    for number, letter in enumerate(code):
+        if letter == "c":
+            convolution = nn.Conv2d(4 if "c" in code[:number] else 3, 4, 3, padding=1)
+            for parameter in convolution.requires_grad_(False).parameters():
+                parameter.copy_(random(*parameter.shape, seed=number) - 0.5)
+            modules.append(convolution)
+        elif letter in "ri":
+            modules.append(nn.ReLU(inplace=letter == "i"))
+        else:
+            modules.append(nn.MaxPool2d(2) if letter == "p" else nn.AvgPool2d(2))
+    return modules
+
+
+def model(code: str) -> nn.Sequential:
+    """The modules as a chain that runs."""
+    return nn.Sequential(*chain(code))
+
+
+def chain_names(code: str) -> list[str]:
+    """The names of the modules by block and place, such as conv1_1."""
+    names, block, place = [], 1, 0
+    for letter in code:
+        place += letter == "c"
+        kinds = {"c": f"conv{block}_{place}", "r": f"relu{block}_{place}"}
+        kinds |= {"i": kinds["r"], "p": f"pool{block}", "a": f"pool{block}"}
+        names.append(kinds[letter])
+        if letter in "pa":
+            block, place = block + 1, 0
+    return names
