@@ -20,6 +20,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -71,14 +72,14 @@ class Part:
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self.stack = stack
-        self.lent: dict[str, Callable[..., Any]] = {}
+        self.lent: dict[str, Any] = {}
 
-    def lend(self, **functions: Callable[..., Any]) -> None:
-        """Until the part ends, let the notebook's functions call these instead of its own.
+    def lend(self, **names: Any) -> None:
+        """Until the part ends, let the notebook's functions use these instead of its own.
 
         So that a mistake in one exercise costs no points in the next one.
         """
-        self.lent |= functions
+        self.lent |= names
 
     def function(self, space: Mapping[str, Any], name: str) -> Callable[..., Any]:
         """The notebook's function of that name, whose errors become Mistakes."""
@@ -434,3 +435,196 @@ def chain_names(code: str) -> list[str]:
         if letter in "pa":
             block, place = block + 1, 0
     return names
+
+
+LAYERS = {"CONTENT": "relu3_1", "STYLE": ["relu1_1", "relu2_1", "relu3_1"]}
+
+
+class Tiny(nn.Module):
+    """A network for `nst.extract_features`: one seeded convolution, not frozen; counts its calls.
+
+    A layer of block n is the convolution's ReLU to the n-th power.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.weight = nn.Parameter(random(4, 3, 3, 3, seed=5) - 0.4)
+
+    def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """Activations of the layers for a picture (B, 3, H, W)."""
+        self.calls += 1
+        x = nn.functional.conv2d(image, self.weight, padding=1).relu()
+        return {name: x ** int(name[4]) for name in layers}
+
+
+def objective(image: Tensor, content: Tensor, style: Tensor, weights: tuple[float, float]) -> float:
+    """The weighted loss of problem set 4, at `LAYERS` of `Tiny`."""
+    seen, wanted, painted = (Tiny()(x, LAYERS["STYLE"]) for x in (image, content, style))
+    of_content = ((array(seen["relu3_1"]) - array(wanted["relu3_1"])) ** 2).mean()
+    of_style = sum(((gram(seen[n]) - gram(painted[n])) ** 2).mean() for n in LAYERS["STYLE"])
+    return float(weights[0] * of_content + weights[1] * of_style)
+
+
+class Bowl:
+    """A loss of a picture (1, 3, 4, 4) whose minimum is known: weighted squared distances.
+
+    `target` is within [0.3, 0.7] but for every other value, if `high` is given: these are `high`.
+    `highest` is the largest value of a picture that it was asked for.
+    """
+
+    def __init__(
+        self, stretch: float = 10.0, scale: float = 1.0, high: float | None = None, seed: int = 3
+    ) -> None:
+        self.target = 0.3 + 0.4 * random(1, 3, 4, 4, seed=seed)
+        if high is not None:
+            self.target.view(-1)[::2] = high
+        self.weights = scale * stretch ** random(1, 3, 4, 4, seed=seed + 50)
+        self.highest = -math.inf
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """The loss, a scalar."""
+        self.highest = max(self.highest, image.detach().max().item())
+        return (self.weights * (image - self.target).square()).sum()
+
+
+def adam(
+    objective: Callable[[Tensor], Tensor], start: Tensor, steps: int, learning_rate: float
+) -> Tensor:
+    """Where Adam goes (Kingma and Ba 2015, algorithm 1), clamped to [0, 1] at the end."""
+    x = start.detach().double()
+    mean, square = torch.zeros_like(x), torch.zeros_like(x)
+    for step in range(1, steps + 1):
+        image = x.float().requires_grad_()
+        gradient = torch.autograd.grad(objective(image), image)[0].double()
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        root = (square / (1 - 0.999**step)).sqrt() + 1e-8
+        x = x - learning_rate * mean / (1 - 0.9**step) / root
+    return x.float().clamp(0, 1)
+
+
+def painter(steps: int) -> Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]:
+    """A loop of so many steps of Adam, as a function of an objective and a start."""
+    return lambda objective, start: adam(objective, start, steps, 0.05)
+
+
+QUARTER = [
+    f"{kind}{block}_{place}"
+    for block, places in enumerate((2, 2, 4, 4, 1), start=1)
+    for place in range(1, places + 1)
+    for kind in ("conv", "relu")
+] + [f"pool{block}" for block in range(1, 5)]  # the layers of vgg19_quarter
+
+
+def plan(design: Any) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The axes of a design, by name and label, and what is fixed."""
+    from nst import axes
+
+    if not isinstance(design, dict):
+        raise Mistake(f"it returns {kind(design)}, not a dict.")
+    return axes.split(design)
+
+
+def alternatives(axes: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """The names of the layers of every alternative, on the axis of layers."""
+    found = [axes[name] for name in ("content_layers", "style_layers") if name in axes]
+    if len(found) != 1:
+        raise Mistake("one axis of layers is wanted: content_layers or style_layers, as a list.")
+    return [[a] if isinstance(a, str) else list(a) for a in found[0].values()]
+
+
+def single(value: Any) -> float | None:
+    """A number, or the only one of a list; None if it is something else."""
+    if isinstance(value, list | tuple) and len(value) == 1:
+        (value,) = value
+    return value if isinstance(value, int | float) else None
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raise what `nst.make_settings` says of settings that make no sense."""
+    from nst.settings import make_settings
+
+    make_settings(**settings)
+
+
+def judge(picture: Tensor, content: Tensor, style: Tensor) -> tuple[float, float]:
+    """Content changed and style left, of problem set 5, seen by `Tiny`."""
+    layers = ["relu2_2", "relu3_3", "relu4_3"]
+    seen, wanted, painted = (Tiny()(x, layers) for x in (picture, content, style))
+
+    def share(x: Array, y: Array) -> float:
+        return float(((x - y) ** 2).sum() / (y**2).sum())
+
+    changed = [share(array(seen[n]), array(wanted[n])) for n in layers]
+    left = [share(gram(seen[n]), gram(painted[n])) for n in layers]
+    return sum(changed) / len(layers), sum(left) / len(layers)
+
+
+def experiment(greys: Mapping[str, int | None]) -> SimpleNamespace:
+    """Stands for an experiment: cells by label, with plain grey pictures of 0-255, or None."""
+    cells = [
+        SimpleNamespace(
+            labels={"style_layers": label},
+            picture=None if grey is None else Image.new("RGB", (6, 4), (grey,) * 3),
+            reason="failed" if grey is None else "finished",
+        )
+        for label, grey in greys.items()
+    ]
+    return SimpleNamespace(cells=cells, axes={"style_layers": list(greys)})
+
+
+def brightness(picture: Tensor) -> tuple[float, float]:
+    """Stands for a judge: the mean of a picture (1, 3, H, W), and 1 minus it."""
+    if tuple(picture.shape) != (1, 3, 4, 6):
+        raise Mistake(f"the judge was given {kind(picture)}, not a picture (1, 3, H, W).")
+    mean = array(picture).mean()
+    return float(mean), float(1 - mean)
+
+
+def rows(points: Mapping[str, tuple[float | None, float | None]]) -> list[dict[str, Any]]:
+    """Rows of a table by label: content changed, and style left."""
+    return [
+        {"label": label, "content changed": changed, "style left": left}
+        for label, (changed, left) in points.items()
+    ]
+
+
+class Drawn:
+    """What a matplotlib figure shows: its words, the numbers drawn, whether its axes have names.
+
+    Raises:
+        Mistake: it is no figure.
+    """
+
+    def __init__(self, figure: Any) -> None:
+        from matplotlib.figure import Figure
+        from matplotlib.text import Text
+
+        if not isinstance(figure, Figure):
+            raise Mistake(f"it returns {kind(figure)}, not a matplotlib Figure.")
+        figure.canvas.draw()
+        visible = [axes for axes in figure.axes if axes.get_visible() and axes.axison]
+        self.named = bool(visible) and all(
+            axes.get_ylabel() and (axes.get_xlabel() or _words(axes.get_xticklabels()))
+            for axes in visible
+        )
+        self.text = "\n".join(text.get_text() for text in figure.findobj(Text))
+        self.points: list[float] = []
+        for axes in figure.axes:
+            for line in axes.lines:
+                self.points += np.asarray(line.get_xydata(), float).ravel().tolist()
+            for collection in axes.collections:
+                self.points += np.asarray(collection.get_offsets(), float).ravel().tolist()
+            for patch in axes.patches:
+                if hasattr(patch, "get_height"):
+                    self.points += [patch.get_height(), patch.get_width()]
+
+    def has(self, number: float) -> bool:
+        """Whether the number is drawn."""
+        return any(abs(point - number) < 1e-6 for point in self.points)
+
+
+def _words(labels: Sequence[Any]) -> bool:
+    """Whether an axis is labelled with words, such as names of bars, and not with numbers."""
+    return any(any(map(str.isalpha, label.get_text())) for label in labels)

@@ -5,8 +5,8 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 `figure.savefig(path)` writes it.
 """
 
-from nst.plots.assignments import table
+from nst.plots.assignments import descents, table
 from nst.plots.common import pictures
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
 
-__all__ = ["contact_sheet", "loss_curve", "loss_curves", "pictures", "table"]
+__all__ = ["contact_sheet", "descents", "loss_curve", "loss_curves", "pictures", "table"]

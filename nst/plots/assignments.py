@@ -1,11 +1,11 @@
 """Figures of the assignments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nst.plots.common import DPI, Shown
+from nst.plots.common import DPI, WIDTH, Shown
 
 
 def table(values: Tensor, names: Sequence[str], title: str = "") -> Figure:
@@ -31,4 +31,22 @@ def table(values: Tensor, names: Sequence[str], title: str = "") -> Figure:
             colour = "black" if number > 0.55 * most else "white"
             axes.text(column, row, f"{number:.2f}", ha="center", va="center", color=colour)
     axes.set_title(title, fontsize="medium")
+    return figure
+
+
+def descents(losses: Mapping[str, Sequence[float]]) -> Figure:
+    """How losses fall, from evaluation to evaluation, one line for each name.
+
+    Args:
+        losses: by the name of what made them fall; positive.
+    """
+    figure = Shown(figsize=(0.7 * WIDTH, 3.2), dpi=DPI, layout="compressed")
+    figure.alt = "How the loss falls with each evaluation: " + ", ".join(losses)
+    axes = figure.subplots()
+    for (name, values), dashes in zip(losses.items(), ["-", "--", "-.", ":"] * 9, strict=False):
+        axes.plot(range(1, len(values) + 1), values, dashes, label=name)
+    axes.set_yscale("log")
+    axes.set_xlabel("evaluation")
+    axes.set_ylabel("loss")
+    axes.legend(frameon=False)
     return figure
