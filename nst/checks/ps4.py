@@ -103,11 +103,11 @@ def paint_lbfgs(function: Function) -> None:
             "after 40 iterations the loss is not near its minimum. Does the closure clear the "
             "gradient, call backward() and return the loss? Is max_iter given?"
         )
-    tiny = marking.Bowl(scale=1e-9)
-    image, _ = _pair(call(function, (tiny, start, 40)))
-    if float(tiny(image)) > 0.1 * float(tiny(start)):
+    small = marking.Bowl(2.0, scale=1e-4)
+    image, _ = _pair(call(function, (small, start, 60)))
+    if float(small(image)) > 1e-8 * float(small(start)):
         raise Mistake(
-            "with a tiny loss it ends at once: set tolerance_grad and tolerance_change to 0."
+            "with a small loss it ends early: set tolerance_grad and tolerance_change to 0."
         )
     askew = marking.random(1, 4, 4, 3, seed=8).permute(0, 3, 1, 2)
     call(function, (marking.Bowl(), askew, 3))
