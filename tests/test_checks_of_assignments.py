@@ -201,7 +201,7 @@ def test_loops_over_pixels_are_counted():
 
 def test_mistakes_say_where_the_course_explains_them():
     with (
-        pytest.raises(Mistake, match="wrong. Explained in 03_gram_matrices.ipynb, “Toy”"),
+        pytest.raises(Mistake, match=r"wrong\. Explained in 03_gram_matrices\.ipynb, “Toy”"),
         marking.part("03_gram_matrices", "Toy") as part,
     ):
         part.equal(torch.zeros(2), [0, 1], "wrong.")
@@ -290,7 +290,14 @@ def test_adam_goes_where_torch_goes():
 
 
 def test_names_of_chains():
-    assert marking.chain_names("crcipa") == "conv1_1 relu1_1 conv1_2 relu1_2 pool1 pool2".split()
+    assert marking.chain_names("crcipa") == [
+        "conv1_1",
+        "relu1_1",
+        "conv1_2",
+        "relu1_2",
+        "pool1",
+        "pool2",
+    ]
     kinds = [type(module) for module in marking.chain("crpa")]
     assert kinds == [nn.Conv2d, nn.ReLU, nn.MaxPool2d, nn.AvgPool2d]
 

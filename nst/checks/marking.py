@@ -598,12 +598,14 @@ class Drawn:
     """
 
     def __init__(self, figure: Any) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.patches import Rectangle
         from matplotlib.text import Text
 
         if not isinstance(figure, Figure):
             raise Mistake(f"it returns {kind(figure)}, not a matplotlib Figure.")
-        figure.canvas.draw()
+        FigureCanvasAgg(figure).draw()  # writes the labels of ticks, too
         visible = [axes for axes in figure.axes if axes.get_visible() and axes.axison]
         self.named = bool(visible) and all(
             axes.get_ylabel() and (axes.get_xlabel() or _words(axes.get_xticklabels()))
@@ -617,7 +619,7 @@ class Drawn:
             for collection in axes.collections:
                 self.points += np.asarray(collection.get_offsets(), float).ravel().tolist()
             for patch in axes.patches:
-                if hasattr(patch, "get_height"):
+                if isinstance(patch, Rectangle):
                     self.points += [patch.get_height(), patch.get_width()]
 
     def has(self, number: float) -> bool:

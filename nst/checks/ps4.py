@@ -29,11 +29,11 @@ def make_objective(function: Function, content_layer: str, style_layers: Sequenc
     if not isinstance(answer, Tensor) or answer.shape != ():
         raise Mistake(f"the objective returns {describe(answer)}, not a scalar tensor.")
 
-    def wanted(*weights: float) -> Tensor:
-        return torch.tensor(marking.objective(image.detach(), content, style, tuple(weights)))
+    def wanted(weights: tuple[float, float]) -> Tensor:
+        return torch.tensor(marking.objective(image.detach(), content, style, weights))
 
-    if not close(answer, wanted(2, 30), 1e-3):
-        remark = difference(answer, wanted(2, 30))
+    if not close(answer, wanted((2, 30)), 1e-3):
+        remark = difference(answer, wanted((2, 30)))
         for said, weights in {
             "the style weight is not in it.": (2, 1),
             "the content weight is not in it.": (1, 30),
@@ -41,7 +41,7 @@ def make_objective(function: Function, content_layer: str, style_layers: Sequenc
             "the weights have changed places.": (30, 2),
             "the style loss is the mean over the layers; take the sum.": (2, 10),
         }.items():
-            if close(answer, wanted(*weights), 1e-3):
+            if close(answer, wanted(weights), 1e-3):
                 remark = said
         raise Mistake(remark)
     if network.calls - before > 1:
@@ -165,7 +165,11 @@ def trade_off(function: Function) -> None:
     for row, weight in zip(rows, [10.0, 0.1], strict=True):
         if not {"weight", "content", "style"} <= set(row):
             raise Mistake(f"a row has the keys {list(row)}; weight, content and style are wanted.")
-        image = marking.adam(lambda x, w=weight: content(x) + w * style(x), start, 8, 0.05)
+
+        def both(x: Tensor, weight: float = weight) -> Tensor:
+            return content(x) + weight * style(x)
+
+        image = marking.adam(both, start, 8, 0.05)
         for name, loss in (("content", content), ("style", style)):
             found, wanted = float(row[name]), float(loss(image))
             if abs(found - weight * wanted) < 1e-3 * abs(found):
