@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test test-styles lab bench sheet styles clean
+.PHONY: demo test test-styles lab notebooks check-notebooks html bench sheet styles clean
 
 demo: .venv/installed
 	$(BIN)/nst astronaut starry -o outputs/demo.png
@@ -18,7 +18,19 @@ test-styles: .venv/installed
 	PAINT_ALL=1 $(BIN)/pytest tests/test_paint_styles.py
 
 lab: .venv/installed
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab --notebook-dir notebooks notebooks/index.ipynb
+
+# Runs all notebooks and keeps what they show; half an hour.
+notebooks: .venv/installed
+	$(BIN)/python tools/notebooks.py run
+
+# The same, but only compares the numbers that matter with those that are kept.
+check-notebooks: .venv/installed
+	$(BIN)/python tools/notebooks.py check
+
+# The course as pages, in outputs/course.
+html: .venv/installed
+	$(BIN)/python tools/notebooks.py html outputs/course
 
 # Against the published implementations; five minutes on two cores, an hour with BENCH=full.
 bench: .venv/installed

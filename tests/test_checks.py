@@ -1,5 +1,7 @@
 """Self-checks: right answers written in another way pass, usual mistakes are named."""
 
+from importlib import metadata
+
 import pytest
 import torch
 
@@ -99,3 +101,30 @@ def test_notebooks_show_the_sentence_alone():
     (line,) = caught.value._render_traceback_()
     assert "merged" in line
     assert "File" not in line
+
+
+def test_the_installation_is_described(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    checks.installation()
+    text = capsys.readouterr().out
+    assert f"torch        {torch.__version__.split('+')[0]}" in text
+    assert "vgg19: not here yet; vgg19-dcbb9e9d.pth would go to" in text
+    assert "✓" in text
+    place = tmp_path / "hub" / "checkpoints"
+    place.mkdir(parents=True)
+    (place / "vgg19-dcbb9e9d.pth").touch()
+    checks.installation()
+    assert "vgg19: is here" in capsys.readouterr().out
+
+
+def test_what_is_missing_is_named(capsys, monkeypatch):
+    def version(name):
+        if name == "ipywidgets":
+            raise metadata.PackageNotFoundError(name)
+        return "1"
+
+    monkeypatch.setattr(metadata, "version", version)
+    checks.installation()
+    text = capsys.readouterr().out
+    assert "ipywidgets is missing: pip install" in text
+    assert "✓" not in text

@@ -106,6 +106,7 @@ def test_rows_and_columns_can_be_chosen():
 
 def test_further_axes_share_the_rows():
     figure = plots.contact_sheet(experiment_of(AXES))
+    assert figure.alt == "Results for style starry, waves; content_weight 0.5, 1, 2; seed 0, 1"
     assert len(colours(figure)) == 12
     assert [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()] == [
         "starry, 0.5", "starry, 1", "starry, 2", "waves, 0.5", "waves, 1", "waves, 2",
@@ -236,3 +237,14 @@ def test_notebooks_and_files_get_the_same_picture(tmp_path):
         # A layout that is solved twice differs by some dots.
         assert saved.size == pytest.approx(shown.size, rel=0.02)
         assert saved.size[0] == pytest.approx(WIDTH * DPI, rel=0.1)
+
+
+def test_pictures_stand_side_by_side_with_their_titles():
+    images = [Image.new("RGB", (30, 20), (index, 0, 0)) for index in range(3)]
+    figure = plots.pictures(images, ["a", "b", "c"], columns=2)
+    assert colours(figure) == {(0, 0): 0, (0, 1): 1, (1, 0): 2}
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c", ""]
+    assert figure.alt == "Pictures: a; b; c"
+    data, metadata = figure._repr_mimebundle_()
+    assert Image.open(io.BytesIO(data["image/png"])).width > 1000
+    assert metadata["image/png"]["alt"] == figure.alt

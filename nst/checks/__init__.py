@@ -9,6 +9,7 @@ say of them.
 """
 
 from nst.checks.common import Mistake
+from nst.checks.installation import installation
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
 
-__all__ = ["Mistake", "content_loss", "gram", "style_loss", "total_variation"]
+__all__ = ["Mistake", "content_loss", "gram", "installation", "style_loss", "total_variation"]

@@ -51,7 +51,7 @@ from nst import checks
 
 MIME = "application/vnd.nst.grade+json"
 HIDDEN = "BEGIN HIDDEN TESTS"
-GUARDED = [builtins, copy, functools, inspect, math, operator, random, time]
+GUARDED: list[Any] = [builtins, copy, functools, inspect, math, operator, random, time]
 GUARDED += [np, np.linalg, np.testing, torch, torch.autograd, torch.linalg, torch.testing]
 GUARDED += [nn, nn.functional, torch.optim, torch.Tensor, nn.Module, torch.autograd.Function]
 OWN = {"torch": torch, "nst": nst, "checks": checks, "np": np, "nn": nn, "F": nn.functional}
@@ -83,7 +83,7 @@ class Judge:
         except BaseException as error:  # SystemExit and KeyboardInterrupt too
             verdict["error"] = {"name": type(error).__name__, "message": explain(error, source)}
         sys.stdout, sys.stderr = stdout, stderr
-        verdict["replaced"] += self.before.restore()
+        self.before.restore()  # unnamed, as tests may reload modules of their own accord
         PUBLISH(self.shell.display_pub, {MIME: verdict}, metadata={})
 
     def execute(self, source: str) -> float | None:
@@ -104,11 +104,11 @@ class Judge:
 
     def namespace(self) -> dict[str, Any]:
         """The student's names, and those that the student cannot change."""
-        names = {
-            name: guard(value)
-            for name, value in self.shell.user_ns.items()
-            if not name.startswith("__") and not hasattr(builtins, name)
-        }
+        names = {}
+        for name, value in self.shell.user_ns.items():
+            if not name.startswith("__") and not hasattr(builtins, name):
+                with contextlib.suppress(NotPlain):  # it then is as if the name were not there
+                    names[name] = guard(value)
         return names | self.trusted | self.kept | {"__builtins__": builtins, "__name__": "test"}
 
 
@@ -209,22 +209,19 @@ def guard(value: Any) -> Any:
 TRICKS = ("__bool__", "__eq__", "__lt__", "__gt__", "__le__", "__ge__", "__sub__", "__array__")
 
 
-def plain(value: Any, what: str) -> Any:
-    """The value, if it leaves it to others what it equals.
+def plain(value: Any, what: str, depth: int = 3) -> Any:
+    """The value, if it and what is in it leave it to others what they equal.
 
     Raises:
         NotPlain: it does not.
     """
-    if isinstance(value, tuple | list | set):
-        for inner in value:
-            plain(inner, what)
-    if isinstance(value, dict):
-        for inner in value.values():
-            plain(inner, what)
+    if isinstance(value, tuple | list | set | dict) and depth:
+        for inner in value.values() if isinstance(value, dict) else value:
+            plain(inner, what, depth - 1)
     kind = type(value)
     tensor = isinstance(value, Tensor) and kind not in (Tensor, nn.Parameter)
     theirs = kind.__module__ == "__main__" and not hasattr(kind, "__dataclass_fields__")
-    if tensor or hasattr(kind, "__torch_function__") and not isinstance(value, Tensor):
+    if tensor or (hasattr(kind, "__torch_function__") and not isinstance(value, Tensor)):
         raise NotPlain(f"{what} is a {kind.__name__}, not a plain tensor.")
     if theirs and any(name in vars(base) for base in kind.__mro__[:-1] for name in TRICKS):
         raise NotPlain(f"{what} is a {kind.__name__}, which defines by itself what it equals.")
@@ -261,7 +258,7 @@ def install() -> None:
     global JUDGE, PUBLISH
     from IPython import get_ipython
 
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     PUBLISH = type(shell.display_pub).publish
     JUDGE = Judge(shell)
     JUDGE.before = Snapshot()

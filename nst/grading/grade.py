@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import secrets
+import multiprocessing
+import os
+import re
+import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 from nbformat import NotebookNode
 
 from nst.errors import NstError
 from nst.grading.limits import Limits
 from nst.grading.release import find, generate
 from nst.grading.report import Report
-
-MIME = "application/vnd.nst.grade+json"  # as in nst.grading.fair, which only kernels import
 
 
 def grade_notebook(
@@ -48,54 +55,172 @@ def grade_notebooks(
     *,
     limits: Limits | None = None,
     jobs: int | None = None,
+    hidden: Sequence[str | Path] = (),
+    done: Callable[[Report], None] | None = None,
 ) -> dict[str, Report]:
-    """Grade many notebooks, given by the students' names; a report for each."""
-    source = find(source)
+    """Grade many notebooks at once, each in a process of its own.
+
+    In a script, call it below `if __name__ == "__main__":`, as with everything that starts
+    processes in Python.
+
+    Args:
+        submissions: the notebooks, by the students' names.
+        source: the problem set's notebook with solutions and hidden tests, or its folder.
+        limits: what each may use.
+        jobs: how many at once; as many as the machine has cores if left out.
+        hidden: folders that the students' code shall not see, beside the source's, the
+            submissions' and the system's for temporary files.
+        done: called with each report when it is there, in the order of their ends.
+
+    Returns:
+        A report for each student, in the order of the submissions. A submission that crashes, or
+        takes too much, has one too.
+
+    Raises:
+        NstError: the source is none.
+    """
+    source, limits = find(source), limits or Limits()
+    paths = {student: Path(path).resolve() for student, path in submissions.items()}
+    tell = threading.Lock()
+
+    def one(student: str) -> Report:
+        report = in_process(Job(student, paths[student], released, covered, limits))
+        with tell:
+            if done:
+                done(report)
+        return report
+
     with tempfile.TemporaryDirectory(prefix="nst-") as folder:
-        released = generate(source, Path(folder))
-        return {
-            student: grade_one(student, Path(path), released, limits or Limits())
-            for student, path in submissions.items()
-        }
+        released = generate(source, Path(folder).resolve())
+        covered = [source.parent.parent, *map(Path, hidden), Path(tempfile.gettempdir())]
+        covered += dict.fromkeys(path.parent for path in paths.values())
+        with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+            return dict(zip(paths, pool.map(one, paths), strict=True))
 
 
-def grade_one(student: str, path: Path, released: Path, limits: Limits) -> Report:
-    """Grade one notebook against a released one, whose course folder has a gradebook."""
-    from nbgrader.utils import determine_grade, is_grade
+@dataclass(frozen=True)
+class Job:
+    """One submission to grade."""
+
+    student: str
+    path: Path
+    released: Path  # the released notebook, in a course folder with its gradebook
+    hidden: Sequence[Path]
+    limits: Limits
+
+
+def in_process(job: Job) -> Report:
+    """Grade a submission in a new process, which is ended when it overstays."""
+    if sys.platform == "linux":
+        context: Any = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["nst.grading.preload"])
+    else:
+        context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory(prefix="nst-", ignore_cleanup_errors=True) as folder:
+        process = context.Process(target=work, args=(theirs, job, Path(folder).resolve()))
+        process.start()
+        theirs.close()
+        report = Report(job.student, failure="the grader's process has ended without a report")
+        try:
+            if ours.poll(job.limits.seconds + 400):
+                report = ours.recv()
+        except EOFError:
+            pass
+        finally:
+            end(process)
+            ours.close()
+    return report
+
+
+def end(process: Any) -> None:
+    """End a process, and whatever it has started."""
+    with contextlib.suppress(psutil.Error):
+        family = psutil.Process(process.pid).children(recursive=True)
+        for member in family:
+            with contextlib.suppress(psutil.Error):
+                member.kill()
+    process.kill()
+    process.join()
+    process.close()
+
+
+def work(pipe: Any, job: Job, folder: Path) -> None:
+    """In the new process: grade, and send the report."""
+    from nst.grading import kernels
+
+    own = job.path.parent if job.path.stem == job.released.stem else None
+    files = beside(job.released) + (beside(job.path) if own else [])
+    kernel = kernels.prepare(folder, job.hidden, job.limits, files)
+    try:
+        report = grade_one(job, kernel)
+    except Exception as error:
+        said = kernel.last_words()
+        report = Report(job.student, failure=f"{type(error).__name__}: {error} {said}".strip())
+    kernel.kill()
+    pipe.send(report)
+
+
+def beside(notebook: Path) -> list[Path]:
+    """The other files of a notebook's folder, such as pictures; small ones only."""
+    return [
+        path
+        for path in sorted(notebook.parent.iterdir())
+        if path.is_file() and path.suffix != ".ipynb" and path.stat().st_size < 20e6
+    ]
+
+
+def grade_one(job: Job, kernel: Any) -> Report:
+    """Grade one notebook in the kernel that waits for it."""
+    from nbgrader.utils import determine_grade, is_grade, is_locked
 
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)
-    report = Report(student)
-    release = nbformat.read(released, as_version=4)
-    for cell in release.cells:
-        if is_grade(cell):
-            report.out_of[cell.metadata.nbgrader.grade_id] = float(cell.metadata.nbgrader.points)
-    report.points = dict.fromkeys(report.out_of, 0)
+    report = Report(job.student, missing=kernel.missing)
+    release = nbformat.read(job.released, as_version=4)
+    for cell in filter(is_grade, release.cells):
+        report.out_of[cell.metadata.nbgrader.grade_id] = float(cell.metadata.nbgrader.points)
+    report.points = dict.fromkeys(report.out_of, 0.0)
     try:
-        notebook = read(path, release)
+        notebook = read(job.path, release)
     except NstError as error:
         report.messages = dict.fromkeys(report.out_of, str(error))
         report.remarks.append(str(error))
         return report
-    resources = {
-        "nbgrader": {
-            "student": student,
-            "assignment": released.stem,
-            "notebook": released.stem,
-            "db_url": f"sqlite:///{released.parents[2] / 'gradebook.db'}",
-        },
-        "metadata": {"path": str(path.parent)},
-    }
+    locked = {name_of(cell) for cell in release.cells if is_locked(cell)}
+    report.remarks += suspects(notebook, locked)
+    name = job.released.stem
+    database = f"sqlite:///{job.released.parents[2] / 'gradebook.db'}"
+    ids = {"student": job.student, "assignment": name, "notebook": name, "db_url": database}
+    resources = {"nbgrader": ids, "metadata": {}}
     notebook = restore(notebook, release, resources, report)
-    execute(notebook, resources, limits, report)
-    for cell in notebook.cells:
-        if is_grade(cell):
-            name = cell.metadata.nbgrader.grade_id
-            report.points[name] = determine_grade(cell)[0]
-            for output in cell.get("outputs", []):
-                if output.output_type == "error":
-                    report.messages[name] = output.evalue
+    execute(notebook, resources, kernel, report)
+    for cell in filter(is_grade, notebook.cells):
+        name = cell.metadata.nbgrader.grade_id
+        score = determine_grade(cell)[0]
+        report.points[name] = None if score is None else float(score)
+        errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
+        if errors and score is not None:
+            report.messages[name] = errors[0].evalue
+    report.remarks = list(dict.fromkeys(report.remarks))
     report.notebook = notebook
     return report
+
+
+SUSPECT = re.compile(
+    r"\b(ctypes|_getframe|currentframe|gc\.get_|settrace|setprofile|get_ipython|sys\.modules|"
+    r"__code__|__torch_function__|nst\.grading|nbgrader|BEGIN HIDDEN)\b"
+)
+
+
+def suspects(notebook: NotebookNode, locked: Collection[str]) -> list[str]:
+    """What a person should look at: words in the student's cells that no exercise needs."""
+    code = [
+        cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and name_of(cell) not in locked
+    ]
+    found = sorted({match for source in code for match in SUSPECT.findall(source)})
+    return [f"Its code mentions {', '.join(found)}: have a look."] if found else []
 
 
 def read(path: Path, release: NotebookNode) -> NotebookNode:
@@ -106,12 +231,10 @@ def read(path: Path, release: NotebookNode) -> NotebookNode:
     """
     try:
         notebook = nbformat.read(path, as_version=4)
-        cells = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
+        names = set(map(name_of, notebook.cells))
     except Exception as error:
         raise NstError(f"{path.name} cannot be read as a notebook ({error}).") from error
-    if not {cell.metadata.get("nbgrader", {}).get("grade_id", "") for cell in release.cells} & {
-        cell for cell in cells if cell
-    }:
+    if not names & set(map(name_of, release.cells)) - {""}:
         raise NstError(f"{path.name} has no cell of this problem set: is it another notebook?")
     return notebook
 
@@ -122,18 +245,29 @@ def restore(
     """Put tests and locked cells back as they were, hidden tests included."""
     from nbgrader import preprocessors as steps
 
+    identify(notebook, release)
     complete(notebook, release, report)
-    overwrite = steps.OverwriteCells()
     for step in (
         steps.ClearOutput(),
-        steps.DeduplicateIds(),
         steps.OverwriteKernelspec(),
-        overwrite,
+        steps.OverwriteCells(),
         steps.CheckCellMetadata(),
     ):
-        step.enabled = True
         notebook, _ = step.preprocess(notebook, resources)
     return notebook
+
+
+def identify(notebook: NotebookNode, release: NotebookNode) -> None:
+    """Give the cells of the problem set the release's metadata, and take it from all others.
+
+    Of cells with the same id, such as copies, the last one counts, as in nbgrader.
+    """
+    known = {name_of(cell): cell.metadata for cell in release.cells if name_of(cell)}
+    for cell in reversed(notebook.cells):
+        metadata = known.pop(name_of(cell), None)
+        cell.metadata.pop("nbgrader", None)
+        if metadata is not None:
+            cell.metadata = deepcopy(metadata)
 
 
 def complete(notebook: NotebookNode, release: NotebookNode, report: Report) -> None:
@@ -141,85 +275,30 @@ def complete(notebook: NotebookNode, release: NotebookNode, report: Report) -> N
 
     nbgrader's `OverwriteCells.add_missing_cells` fails where two neighbours are missing.
     """
-
-    def ids() -> list[str | None]:
-        return [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in notebook.cells]
-
     before = -1
     for cell in release.cells:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        name = name_of(cell)
         if not name:
             continue
-        if name in ids():
-            before = ids().index(name)
+        names = [name_of(present) for present in notebook.cells]
+        if name in names:
+            before = names.index(name)
             continue
         before += 1
-        notebook.cells.insert(before, cell.copy())
+        notebook.cells.insert(before, deepcopy(cell))
         report.remarks.append(f"The cell {name} was missing, and has been put back.")
 
 
-def execute(
-    notebook: NotebookNode, resources: dict[str, Any], limits: Limits, report: Report
-) -> None:
-    """Run the notebook in a kernel of its own; the outputs of its tests say how they went."""
-    from nbgrader.preprocessors import Execute
-    from nbgrader.utils import is_grade, is_locked, is_solution
+def name_of(cell: NotebookNode) -> str:
+    """The cell's id in nbgrader; empty if it has none."""
+    data = cell.metadata.get("nbgrader")
+    name = data.get("grade_id") if isinstance(data, dict) else ""
+    return name if isinstance(name, str) else ""
 
-    class FairExecute(Execute):  # type: ignore[misc]
-        def preprocess_cell(
-            self, cell: NotebookNode, resources: dict[str, Any], index: int
-        ) -> tuple[NotebookNode, dict[str, Any]]:
-            if cell.cell_type != "code":
-                return cell, resources
-            if is_grade(cell) and not is_solution(cell):
-                judge(self, cell, index, report)
-            else:
-                self.execute_cell(cell, index, store_history=True)
-                if is_locked(cell):
-                    self.tell(f"JUDGE.trust({cell.source!r})", index)
-            return cell, resources
 
-        def tell(self, code: str, index: int) -> NotebookNode:
-            cell = nbformat.v4.new_code_cell(f"from nst.grading import fair; fair.{code}")
-            kept = self.nb.cells[index]  # execute_cell puts its own cell there
-            self.execute_cell(cell, index, store_history=False)
-            self.nb.cells[index] = kept
-            return cell
+def execute(notebook: NotebookNode, resources: dict[str, Any], kernel: Any, report: Report) -> None:
+    """Run the notebook; the outputs of its tests say how they went."""
+    from nst.grading.execute import FairExecute
 
-        def start_new_kernel_client(self) -> Any:
-            client = super().start_new_kernel_client()
-            self.tell("install()", 0)
-            return client
-
-    step = FairExecute(timeout=limits.cell_seconds)
+    step = FairExecute(kernel, report)
     step.preprocess(notebook, resources)
-
-
-def judge(step: Any, cell: NotebookNode, index: int, report: Report) -> None:
-    """Run a test and replace its outputs by what `nst.grading.fair` says of it."""
-    number = secrets.token_hex(16)
-    ran = step.tell(f"JUDGE.run({cell.source!r}, {number!r})", index)
-    cell.outputs = []
-    verdicts = [output.data[MIME] for output in ran.outputs if MIME in output.get("data", {})]
-    verdict = next((v for v in verdicts if v.get("number") == number), None)
-    if verdict is None:
-        errors = [output for output in ran.outputs if output.output_type == "error"]
-        ended = any(error.ename == "CellTimeoutError" for error in errors)
-        why = "It does not come to an end in time." if ended else "The test did not run to its end."
-        cell.outputs = [error_output("NotRun", why)]
-        return
-    for name in verdict["replaced"]:
-        report.remarks.append(f"It replaces {name}; the tests used the original.")
-    if "error" in verdict:
-        cell.outputs = [error_output(verdict["error"]["name"], verdict["error"]["message"])]
-    elif verdict["score"] is not None:
-        score = min(max(verdict["score"], 0), float(cell.metadata.nbgrader.points))
-        data = {"text/plain": str(score)}
-        cell.outputs = [nbformat.v4.new_output("execute_result", data, execution_count=index)]
-
-
-def error_output(name: str, message: str) -> NotebookNode:
-    """An error as notebooks show it, without the lines of the tests."""
-    return nbformat.v4.new_output(
-        "error", ename=name, evalue=message, traceback=[f"{name}: {message}"]
-    )

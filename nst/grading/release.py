@@ -74,7 +74,7 @@ def generate(source: Path, root: Path) -> Path:
 
 @contextlib.contextmanager
 def own_commands() -> Iterator[None]:
-    """nbgrader calls `alembic`, which stands beside Python, perhaps not on the PATH."""
+    """Nbgrader calls `alembic`, which stands beside Python, perhaps not on the PATH."""
     path = os.environ.get("PATH", "")
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
     try:

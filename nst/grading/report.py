@@ -15,6 +15,7 @@ class Report:
     out_of: dict[str, float] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)  # of the cells that lost points
     remarks: list[str] = field(default_factory=list)  # for the teacher
+    missing: list[str] = field(default_factory=list)  # protection that the machine lacks
     failure: str = ""  # why the grader itself could not grade it
     notebook: dict[str, Any] | None = None  # the executed notebook, as JSON
 

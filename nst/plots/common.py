@@ -64,7 +64,7 @@ def pictures(
     size = (width, rows * (tallest * side + (0.3 if titles else 0.05)))
     figure = Shown(figsize=size, dpi=DPI, layout="compressed")
     figure.alt = alt or "Pictures: " + "; ".join(titles)
-    places = figure.subplots(rows, columns, squeeze=False).flat
+    places = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in places:
         axes.set_axis_off()
     for axes, picture in zip(places, shown, strict=False):

@@ -53,6 +53,7 @@ def contact_sheet(experiment: Experiment, rows: Names = None, columns: Names = N
         else:
             axes.set(xlim=(0, 1), ylim=(0, tallest))
             _say_why(axes, cell, sheet.width, tallest * sheet.width)
+    figure.alt = f"Results {_of(experiment)}"
     return figure
 
 
@@ -74,6 +75,7 @@ def loss_curves(experiment: Experiment, rows: Names = None, columns: Names = Non
     _set_scales(places[0][0], histories)
     rows_of_legend = math.ceil(len(colours) / 7)
     _explain(figure, colours, "outside lower center", math.ceil(len(colours) / rows_of_legend))
+    figure.alt = f"Losses against evaluations {_of(experiment)}"
     return figure
 
 
@@ -85,7 +87,15 @@ def loss_curve(history: History) -> Figure:
     _set_scales(axes, [history])
     axes.set(xlabel="evaluations", ylabel="weighted loss")
     _explain(figure, colours, "outside right upper", columns=1)
+    first, last = history[0]["total"], history[-1]["total"]
+    figure.alt = f"Losses against evaluations; their total goes from {first:.3g} to {last:.3g}"
     return figure
+
+
+def _of(experiment: Experiment) -> str:
+    """For alt texts: what is varied, and how."""
+    axes = [f"{name} {', '.join(labels)}" for name, labels in experiment.axes.items()]
+    return "of one run" if not axes else "for " + "; ".join(axes)
 
 
 @dataclass
@@ -141,7 +151,7 @@ def _listed(names: Names) -> list[str]:
 
 def lay_out(
     sheet: Sheet, shape: float, share: bool = False
-) -> tuple[Figure, list[tuple[Axes, Cell]]]:
+) -> tuple[Shown, list[tuple[Axes, Cell]]]:
     """A figure with axes for every cell, of height `shape` times width, and all its labels."""
     rows, columns = len(sheet.table), len(sheet.table[0])
     width = sheet.width

@@ -1,0 +1,156 @@
+"""The course's notebooks: what is kept belongs to its source, is in order, and runs today."""
+
+import ast
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tools import notebooks as tool  # noqa: E402
+
+COURSE = [path for path in tool.notebooks() if path.name[0].isdigit()]
+ALL = tool.notebooks()
+LINES, BYTES = 18, 9_000_000
+
+
+def names(paths):
+    return [path.stem for path in paths]
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return {path: tool.read(path) for path in ALL}
+
+
+def test_the_course_is_complete_and_in_order():
+    assert [name[:2] for name in names(COURSE)] == [f"{i:02}" for i in range(9)]
+
+
+@pytest.mark.parametrize("path", ALL, ids=names(ALL))
+def test_outputs_belong_to_their_sources(path, kept):
+    notebook = kept[path]
+    assert notebook.metadata.nst.sources == tool.sources(notebook), f"make notebooks: {path.name}"
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    assert "error" not in [output.output_type for output in outputs]
+    assert "stderr" not in [output.get("name") for output in outputs]
+    nbformat.validate(notebook)
+
+
+@pytest.mark.parametrize("path", ALL, ids=names(ALL))
+def test_pictures_say_what_they_show(path, kept):
+    for cell in code_cells(kept[path]):
+        for output in cell.outputs:
+            for kind, about in output.get("metadata", {}).items():
+                if kind.startswith("image/"):
+                    assert about["alt"], cell.source
+            kinds = [k for k in output.get("data", {}) if k.startswith("image/")]
+            assert all(kind in output.metadata for kind in kinds), cell.source
+
+
+@pytest.mark.parametrize("path", COURSE, ids=names(COURSE))
+def test_opening_and_end(path, kept):
+    notebook, number = kept[path], int(path.name[:2])
+    opening = notebook.cells[0].source
+    for part in [
+        f"# {number:02} · ",
+        f"](pictures/{path.stem}.jpg)",
+        "**You will**",
+        "**You need**",
+        "[Contents](index.ipynb)",
+    ]:
+        assert part in opening
+    assert tool.TIME.search(opening)
+    assert (path.parent / "pictures" / f"{path.stem}.jpg").is_file()
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert "## Summary" in text
+    exercises = text.split("## Exercises")[1]
+    assert 3 <= exercises.count("<details>") <= 5
+    neighbours = COURSE[number + 1 : number + 2] + COURSE[max(number - 1, 0) : number]
+    assert all(neighbour.name in opening for neighbour in neighbours)
+    following = COURSE[number + 1].name if number < 8 else "explore.ipynb"
+    assert following in notebook.cells[-1].source
+
+
+@pytest.mark.parametrize("path", COURSE, ids=names(COURSE))
+def test_cells_are_short_and_follow_the_parameters(path, kept):
+    notebook = kept[path]
+    assert all(len(cell.source.splitlines()) <= LINES for cell in code_cells(notebook))
+    (parameters,) = tool.tagged(notebook, "parameters")
+    assigned = {node.targets[0].id for node in ast.parse(parameters.source).body}
+    assert assigned >= {"NETWORK", "SIZE", "DEVICE"}
+    assert set(parameters.metadata.nst.fast) <= assigned
+    later = "\n".join(c.source for c in code_cells(notebook) if c is not parameters)
+    assert all(name in later for name in assigned)
+
+
+def test_the_contents_list_every_notebook_with_its_time(kept):
+    text = kept[tool.FOLDER / "index.ipynb"].cells[0].source
+    for path in COURSE:
+        opening = kept[path].cells[0].source
+        title = opening.splitlines()[0].removeprefix("# ")
+        said = tool.TIME.search(opening)[0].split(" on ")[0].removeprefix("about ")
+        row = next(line for line in text.splitlines() if f"({path.name})" in line)
+        assert f"[{title}]" in row
+        assert f"<br>{said} |" in row
+
+
+def test_together_they_are_small():
+    assert sum(path.stat().st_size for path in ALL) <= BYTES
+
+
+@pytest.mark.parametrize("path", ALL, ids=names(ALL))
+def test_a_fast_run(path):
+    notebook = tool.read(path)
+    tool.execute(notebook, fast=True)
+    assert all(cell.execution_count for cell in code_cells(notebook) if cell.source)
+
+
+def made(source, **metadata):
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, metadata=metadata)])
+
+
+def printed(notebook):
+    return "".join(o.get("text", "") for cell in notebook.cells for o in cell.outputs)
+
+
+def test_a_fast_run_changes_parameters_and_leaves_claims_out():
+    notebook = made("STEPS = 100", tags=["parameters"], nst={"fast": {"STEPS": 3}})
+    notebook.cells += made("assert STEPS == 100", tags=["claim"]).cells + made("print(STEPS)").cells
+    tool.execute(notebook, fast=True)
+    assert printed(notebook) == "3\n"
+
+
+def test_warnings_end_a_run():
+    with pytest.raises(RuntimeError, match="watch out"):
+        tool.execute(made("import warnings\nwarnings.warn('watch out')"))
+
+
+def test_key_numbers_are_compared_within_a_tolerance():
+    def numbers(text):
+        notebook = made("", tags=["key-numbers"])
+        notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text=text)]
+        return notebook
+
+    old = numbers("loss 2.00 after 10 steps")
+    assert tool.compare(old, numbers("loss 2.05 after 10 steps")) == []
+    assert tool.compare(old, numbers("loss 2.50 after 10 steps")) == [
+        "a key number was 2 and is 2.5"
+    ]
+    assert "other key numbers" in tool.compare(old, numbers("loss 2.00"))[0]
+
+
+@pytest.mark.parametrize(("seconds", "wrong"), [(100, 0), (70, 1), (200, 1)])
+def test_the_stated_time_is_held_against_the_measured(seconds, wrong):
+    opening = nbformat.v4.new_markdown_cell("It runs in about 2 minutes on two CPU cores.")
+    notebook = nbformat.v4.new_notebook(cells=[opening])
+    assert len(tool.check_time(notebook, seconds)) == wrong

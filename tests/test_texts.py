@@ -1,0 +1,67 @@
+"""Texts that people read: links lead somewhere, words are spelt one way."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LISTED = subprocess.run(
+    ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+).stdout.splitlines()
+TEXTS = [name for name in LISTED if name.endswith((".md", ".ipynb")) and (ROOT / name).is_file()]
+LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
+AMERICAN = re.compile(
+    r"\b(behavior|centered|color(?:s|ed|ful)?|favorite|gray|labeled|modeling|neighbor(?:s|ing)?"
+    r"|normaliz(?:e|ed|ing|ation)|optimiz(?:e|ed|ing|ation|er|ers)|stylized?|visualiz(?:e|ed|ing))\b",
+    re.IGNORECASE,
+)
+# The titles of papers, and names that code has.
+QUOTED = re.compile(
+    r"`[^`]*`|```.*?```|\"[^\"]*\"|“[^”]*”|\*[A-Z][^*]*\*|\]\([^)]*\)|<[^>]*>", re.DOTALL
+)
+
+
+def markdown(name):
+    """What people read of a file."""
+    if name.endswith(".md"):
+        return (ROOT / name).read_text()
+    notebook = nbformat.read(ROOT / name, as_version=4)
+    return "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+
+
+def anchors(name):
+    """The headings of a file as links name them: by GitHub and by Jupyter."""
+    heads = re.findall(r"^#+ (.*)$", markdown(name), re.MULTILINE)
+    github = [re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads]
+    return {*github, *(head.replace(" ", "-") for head in heads)}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name):
+    for groups in LINK.findall(markdown(name)):
+        link = "".join(groups)
+        if link.startswith(("http://", "https://", "mailto:", "data:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.exists(), f"{name}: {link}"
+        if anchor and target.suffix in (".md", ".ipynb"):
+            assert anchor in anchors(
+                target.relative_to(ROOT) if target.is_relative_to(ROOT) else target
+            ), f"{name}: {link}"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_spelling_is_british(name):
+    found = AMERICAN.findall(QUOTED.sub(" ", markdown(name)))
+    assert not found, f"{name}: {found}"
+
+
+def test_words_are_spelt_right():
+    command = [sys.executable, "-m", "codespell_lib", "--ignore-words-list=ned,foto,nd,te"]
+    done = subprocess.run([*command, *TEXTS], cwd=ROOT, capture_output=True, text=True)
+    assert not done.stdout, done.stdout

@@ -1,0 +1,243 @@
+"""Runs the course's notebooks, and keeps what they show beside their sources.
+
+    python tools/notebooks.py run [NAME …]      execute, write outputs and opening pictures
+    python tools/notebooks.py check [NAME …]    execute, compare with what is written, write nothing
+    python tools/notebooks.py html FOLDER       export what is written as pages
+
+NAME is a notebook's name or the beginning of it ("03"); by default all are run, one by one. A run
+fails where a cell raises or warns, where a notebook takes much longer or shorter than its text
+says, and where its outputs are too large. Cells are told apart by their tags:
+
+    parameters     plain assignments; the tests change some of them to be fast (`nst.fast` in the
+                   cell's metadata)
+    claim          asserts what the text says of results; left out in a fast run
+    key-numbers    prints numbers that every full run has in common, within TOLERANCE
+    cover          its figure becomes the notebook's opening picture
+"""
+
+import argparse
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from PIL import Image
+
+from nst.files import write_atomically
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+TIME = re.compile(r"about ([\d.]+) (minute|second)s? on two CPU cores")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+FACTOR, TOLERANCE = 1.5, 0.05  # of the stated time; of key numbers
+WIDEST, COVER = 1200, 900  # pixels
+LARGEST = 1_500_000  # bytes of a notebook
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def notebooks(names: list[str] | None = None) -> list[Path]:
+    """The course's notebooks in order, or those whose names begin with one of `names`."""
+    paths = sorted(FOLDER.glob("*.ipynb"))
+    return [p for p in paths if not names or any(p.name.startswith(name) for name in names)]
+
+
+def read(path: Path) -> NotebookNode:
+    """A notebook as nbformat's version 4."""
+    return nbformat.read(path, as_version=4)
+
+
+def sources(notebook: NotebookNode) -> str:
+    """A hash of all cells' kinds and sources: outputs that are kept with it belong to them."""
+    cells = [(cell.cell_type, cell.source) for cell in notebook.cells]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
+
+
+def tagged(notebook: NotebookNode, tag: str) -> list[NotebookNode]:
+    """Its code cells that have the tag."""
+    return [
+        cell
+        for cell in notebook.cells
+        if cell.cell_type == "code" and tag in cell.metadata.get("tags", [])
+    ]
+
+
+def execute(notebook: NotebookNode, fast: bool = False) -> float:
+    """Run all cells on a fresh kernel; returns the seconds that it took.
+
+    A fast run changes the parameters as their cell's metadata say, and leaves claims out. Runs in
+    the notebooks' folder, so that relative paths are those of a reader.
+
+    Raises:
+        CellExecutionError: a cell raised.
+        RuntimeError: a cell wrote to stderr.
+    """
+    for cell in tagged(notebook, "parameters") if fast else []:
+        changes = cell.metadata.get("nst", {}).get("fast", {})
+        cell.source += "".join(f"\n{name} = {value!r}" for name, value in changes.items())
+    for cell in tagged(notebook, "claim") if fast else []:
+        cell.source = ""
+    client = NotebookClient(
+        notebook,
+        timeout=900,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(FOLDER)}},
+        record_timing=False,
+        store_widget_state=False,
+    )
+    began = time.perf_counter()
+    client.execute(env=os.environ | {"NST_AUTOMATIC": "1"})
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                raise RuntimeError(f"a cell wrote to stderr: {output.text}\nin\n{cell.source}")
+    return time.perf_counter() - began
+
+
+def tidy(notebook: NotebookNode) -> None:
+    """Make outputs small, and free of what differs between two runs or lives in a kernel only."""
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        cell["outputs"] = outputs if cell.cell_type == "code" else None
+        if cell.cell_type != "code":
+            del cell["outputs"]
+        for output in outputs:
+            data = output.get("data", {})
+            if data.pop(WIDGET, None):
+                data["text/plain"] = "An interactive view: run this cell to use it."
+            if "image/png" in data:
+                compress(output)
+    notebook.metadata = {
+        "kernelspec": notebook.metadata.kernelspec,
+        "language_info": {"name": "python"},
+        "nst": {"sources": sources(notebook)},
+    }
+
+
+def compress(output: NotebookNode) -> None:
+    """Keep a figure as a palette where that is exact, else as a JPEG if it is smaller."""
+    data, metadata = output.data, output.setdefault("metadata", {})
+    picture = Image.open(io.BytesIO(base64.b64decode(data.pop("image/png")))).convert("RGB")
+    picture.thumbnail((WIDEST, 10 * WIDEST), Image.Resampling.LANCZOS)
+    about = metadata.pop("image/png", {})
+    data.pop("text/plain", None)  # "<Figure …>" says nothing
+    as_png = encode(picture, "PNG", optimize=True)
+    as_jpeg = encode(picture, "JPEG", quality=85, subsampling=0, optimize=True)
+    kind, smaller = min(("image/png", as_png), ("image/jpeg", as_jpeg), key=lambda k: len(k[1]))
+    data[kind] = base64.b64encode(smaller).decode()
+    metadata[kind] = about
+
+
+def encode(picture: Image.Image, form: str, **options: Any) -> bytes:
+    """The bytes of a picture file."""
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+def cover(notebook: NotebookNode) -> bytes | None:
+    """The opening picture: a JPEG of the figure of the cell that is tagged so."""
+    for cell in tagged(notebook, "cover"):
+        for output in cell.outputs:
+            for kind in ("image/png", "image/jpeg"):
+                if kind in output.get("data", {}):
+                    picture = Image.open(io.BytesIO(base64.b64decode(output.data[kind])))
+                    picture.thumbnail((COVER, COVER), Image.Resampling.LANCZOS)
+                    return encode(picture.convert("RGB"), "JPEG", quality=85, optimize=True)
+    return None
+
+
+def key_numbers(notebook: NotebookNode) -> list[tuple[str, list[float]]]:
+    """The numbers that the tagged cells have printed, and the text around them."""
+    texts = [
+        "".join(output.get("text", "") for output in cell.outputs)
+        for cell in tagged(notebook, "key-numbers")
+    ]
+    return [(NUMBER.sub("#", text), [float(n) for n in NUMBER.findall(text)]) for text in texts]
+
+
+def compare(old: NotebookNode, new: NotebookNode) -> list[str]:
+    """Sentences about key numbers that differ."""
+    before, after = key_numbers(old), key_numbers(new)
+    if [text for text, _ in before] != [text for text, _ in after]:
+        return ["other key numbers are printed than those that are written"]
+    return [
+        f"a key number was {a:g} and is {b:g}"
+        for (_, was), (_, now) in zip(before, after, strict=True)
+        for a, b in zip(was, now, strict=True)
+        if abs(a - b) > TOLERANCE * max(abs(a), abs(b))
+    ]
+
+
+def check_time(notebook: NotebookNode, seconds: float) -> list[str]:
+    """A sentence if the text says something else than the time it took; none if it says none."""
+    stated = TIME.search(notebook.cells[0].source)
+    if not stated:
+        return []
+    said = float(stated[1]) * (60 if stated[2] == "minute" else 1)
+    if said / FACTOR <= seconds <= said * FACTOR:
+        return []
+    return [f"its text says {said:.0f} s, it took {seconds:.0f} s"]
+
+
+def run(path: Path, write: bool) -> list[str]:
+    """Execute a notebook, and write it back if told so; returns what is wrong with it."""
+    committed, notebook = read(path), read(path)
+    seconds = execute(notebook)
+    tidy(notebook)
+    text = nbformat.writes(notebook) + "\n"
+    problems = check_time(notebook, seconds)
+    if len(text) > LARGEST:
+        problems.append(f"it has {len(text):,} bytes, more than {LARGEST:,}")
+    if not write:
+        problems += compare(committed, notebook)
+    print(f"{path.stem:24} {seconds:6.1f} s {len(text) / 1e6:6.2f} MB", flush=True)
+    if write:
+        write_atomically(path, lambda file: file.write(text.encode()))
+        if picture := cover(notebook):
+            place = FOLDER / "pictures" / f"{path.stem}.jpg"
+            place.parent.mkdir(exist_ok=True)
+            write_atomically(place, lambda file: file.write(picture))
+    return problems
+
+
+def export(path: Path, folder: Path) -> None:
+    """Write a notebook as a page whose links lead to the other pages."""
+    body, _ = HTMLExporter(embed_images=True).from_filename(
+        str(path), {"metadata": {"path": str(FOLDER)}}
+    )
+    body = re.sub(r'href="([\w./-]+)\.ipynb', r'href="\1.html', body)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{path.stem}.html").write_text(body)
+
+
+def main() -> int:
+    """Parse the arguments and run; 1 if anything is wrong."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=["run", "check", "html"])
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    if args.action == "html":
+        for path in notebooks():
+            export(path, Path(args.names[0] if args.names else "outputs/course"))
+        return 0
+    wrong = False
+    for path in notebooks(args.names):
+        for problem in run(path, write=args.action == "run"):
+            print(f"{path.stem}: {problem}", file=sys.stderr)
+            wrong = True
+    return int(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
