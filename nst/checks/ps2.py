@@ -69,14 +69,23 @@ def own_tests(
     def undivided(x: Tensor) -> Tensor:
         return losses.gram_matrix(x) * x[0].numel()
 
-    wrongs = {
-        forgets_positions: (rows_weighed, "in which lower rows weigh more"),
-        follows_channels: (channels_weighed, "in which later channels weigh more"),
-        keeps_pictures_apart: (averaged, "which gives every picture the mean over the batch"),
-        ignores_size: (undivided, "which is not divided"),
-    }
-    names = ["forgets_positions", "follows_channels", "keeps_pictures_apart", "ignores_size"]
-    for name, (test, (wrong, what)) in zip(names, wrongs.items(), strict=True):
+    tests = [
+        ("forgets_positions", forgets_positions, rows_weighed, "in which lower rows weigh more"),
+        (
+            "follows_channels",
+            follows_channels,
+            channels_weighed,
+            "in which later channels weigh more",
+        ),
+        (
+            "keeps_pictures_apart",
+            keeps_pictures_apart,
+            averaged,
+            "which gives every picture the mean over the batch",
+        ),
+        ("ignores_size", ignores_size, undivided, "which is not divided"),
+    ]
+    for name, test, wrong, what in tests:
         if not verdict(name, test, losses.gram_matrix):
             raise Mistake(
                 f"{name} says False to a right Gram matrix. Compare with a tolerance "

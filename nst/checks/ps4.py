@@ -103,9 +103,9 @@ def paint_lbfgs(function: Function) -> None:
             "after 40 iterations the loss is not near its minimum. Does the closure clear the "
             "gradient, call backward() and return the loss? Is max_iter given?"
         )
-    small = marking.Bowl(2.0, scale=1e-4)
+    small = marking.Bowl(scale=3e-4)
     image, _ = _pair(call(function, (small, start, 60)))
-    if float(small(image)) > 1e-8 * float(small(start)):
+    if float(small(image)) > 1e-10 * float(small(start)):
         raise Mistake(
             "with a small loss it ends early: set tolerance_grad and tolerance_change to 0."
         )
