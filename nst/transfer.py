@@ -1,5 +1,6 @@
 """Style transfer and the paper's two halves of it, through the one loop of `nst.loop`."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -65,9 +66,13 @@ class Result:
         save_image(self.image, folder / "picture.png", settings)
         write_json(folder / "settings.json", settings)
         write_json(folder / "history.json", self.history)
-        whole = self.checkpoint | {"history": self.history, "seconds": self.seconds}
+        whole = self.whole()
         write_atomically(folder / "checkpoint.pt", lambda file: torch.save(whole, file))
         return folder
+
+    def whole(self) -> dict[str, Any]:
+        """All that `resume` needs, as plain data and tensors."""
+        return self.checkpoint | {"history": self.history, "seconds": self.seconds}
 
     def _repr_png_(self) -> bytes | None:
         return postprocess_image(self.image)._repr_png_()
@@ -179,7 +184,7 @@ def synthesize_texture(
 
 
 def resume(
-    folder: str | os.PathLike,
+    run: str | os.PathLike | Result,
     num_steps: int | None = None,
     *,
     network: Network | None = None,
@@ -189,21 +194,22 @@ def resume(
     callback: Callback | None = None,
     progress: bool | None = None,
 ) -> Result:
-    """Go on with a run that `Result.save` wrote, as if it had never stopped.
+    """Go on with a run as if it had never stopped.
 
     Args:
-        folder: where it was saved.
+        run: the folder where `Result.save` wrote it, or the result itself, which stays as it is.
         num_steps: another number of steps for the size at which the run is, and all further ones.
         network: needed only for a network that `load_network` cannot load again by itself.
         device, precision, memory_limit, callback, progress: as for `style_transfer`.
     """
-    path, place = Path(folder).expanduser() / "checkpoint.pt", pick_device(device)
-    if not path.is_file():
-        raise SettingsError(f"{folder} holds no saved run: there is no checkpoint.pt in it")
-    try:
-        saved = torch.load(path, map_location=place, weights_only=True)
-    except Exception as error:  # the unpickler raises whatever broken bytes lead it to
-        raise SettingsError(f"{path} is damaged; the run cannot go on from it") from error
+    place = pick_device(device)
+    if isinstance(run, Result):
+        file = io.BytesIO()
+        torch.save(run.whole(), file)  # a copy that can move to another device, as from a folder
+        file.seek(0)
+        saved = torch.load(file, map_location=place, weights_only=True)
+    else:
+        saved = read_checkpoint(run, place)
     settings, state = make_settings(**saved["settings"]), State(**saved["state"])
     if num_steps is not None:
         done = [settings.steps_at(index) for index in range(state.size_index)]
@@ -215,6 +221,17 @@ def resume(
         # The step at which the run stopped is evaluated, and recorded, once more.
         del state.totals[-1], saved["history"][-1]
     return job.run(state, saved["history"], saved["seconds"], callback, progress)
+
+
+def read_checkpoint(folder: str | os.PathLike, place: torch.device) -> dict[str, Any]:
+    """What `Result.save` wrote for `resume`."""
+    path = Path(folder).expanduser() / "checkpoint.pt"
+    if not path.is_file():
+        raise SettingsError(f"{folder} holds no saved run: there is no checkpoint.pt in it")
+    try:
+        return torch.load(path, map_location=place, weights_only=True)
+    except Exception as error:  # the unpickler raises whatever broken bytes lead it to
+        raise SettingsError(f"{path} is damaged; the run cannot go on from it") from error
 
 
 @dataclass

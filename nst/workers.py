@@ -15,7 +15,7 @@ from nst.cells import Cell
 from nst.devices import pick_device, pick_precision
 from nst.errors import NstError
 from nst.images import postprocess_image, resize
-from nst.loop import State
+from nst.loop import Callback, State
 from nst.networks import Network, fit_out, load_network
 from nst.objective import Objective
 from nst.settings import Settings
@@ -51,10 +51,10 @@ class Task:
         return digest.hexdigest()[:16]
 
 
-def run_cell(task: Task) -> Cell:
-    """Run the task; whatever goes wrong becomes the cell's error."""
+def run_cell(task: Task, callback: Callback | None = None) -> Cell:
+    """Run the task; whatever goes wrong becomes the cell's error. `callback` sees every step."""
     try:
-        return _run(task)
+        return _run(task, callback)
     except Exception as error:
         return failure(task.settings, error)
 
@@ -65,7 +65,7 @@ def failure(settings: Settings, error: BaseException) -> Cell:
     return Cell(settings, reason="failed", error=f"{name}{error}".strip(": "))
 
 
-def _run(task: Task) -> Cell:
+def _run(task: Task, callback: Callback | None) -> Cell:
     place = pick_device(task.device)
     settings, network = task.settings, loaded_network(task.settings, place)
     content, *styles = (unpack(picture, place) for picture in (task.content, *task.styles))
@@ -74,7 +74,7 @@ def _run(task: Task) -> Cell:
         if task.reference:
             settings = job.settings = rebalance(job, task.reference)
         init = task.init if isinstance(task.init, str) else unpack(task.init, place)
-        result = job.run(State(job.start(init)), [], 0.0, None, False)
+        result = job.run(State(job.start(init)), [], 0.0, callback, False)
     if result.reason == "out of memory":
         return failure(settings, MemoryError("the GPU is full; have fewer workers share it"))
     if result.reason == "interrupted":

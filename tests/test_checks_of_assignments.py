@@ -201,7 +201,9 @@ def test_loops_over_pixels_are_counted():
 
 def test_mistakes_say_where_the_course_explains_them():
     with (
-        pytest.raises(Mistake, match=r"^wrong\. One value .* Explained in 03_gram_matrices\.ipynb, “Toy”"),
+        pytest.raises(
+            Mistake, match=r"^wrong\. One value .* Explained in 03_gram_matrices\.ipynb, “Toy”"
+        ),
         marking.part("03_gram_matrices", "Toy") as part,
     ):
         part.equal(torch.zeros(2), [0, 1], "wrong.")

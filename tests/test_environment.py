@@ -52,7 +52,8 @@ def test_every_conda_dependency_says_what_needs_it():
 def test_importing_loads_no_plotting_and_no_widgets():
     code = (
         "import sys, nst, nst.cli; "
-        "heavy = 'matplotlib', 'ipywidgets', 'IPython', 'skimage', 'loky', 'distributed'; "
+        "heavy = 'matplotlib', 'ipywidgets', 'anywidget', 'IPython', 'skimage'; "
+        "heavy += 'loky', 'distributed'; "
         "print([m for m in heavy if m in sys.modules]); "
         "from nst import plots; print('matplotlib.pyplot' in sys.modules)"
     )
@@ -64,7 +65,17 @@ def test_modules_import_only_those_before_them():
     order = [
         *("errors", "files", "images", "checkpoints", "devices", "networks", "features", "losses"),
         *("settings", "cache", "objective", "graphs", "scales", "memory", "optimizers", "loop"),
-        *("transfer", "cells", "workers", "axes", "pools", "experiments", "plots", "checks"),
+        *(
+            "transfer",
+            "cells",
+            "workers",
+            "axes",
+            "pools",
+            "experiments",
+            "plots",
+            "checks",
+            "widgets",
+        ),
         *("cli_grid", "cli"),
     ]
     # A module is a file or, where it has many parts, a folder of files.

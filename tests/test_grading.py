@@ -353,7 +353,7 @@ def test_the_command_writes_points_feedback_and_a_summary(source, tmp_path, caps
     command = ["grade", str(source.parent), "--submissions", str(folder), "--out", str(out)]
     assert main([*command, "--jobs", "2"]) == 0
     assert "alice: 5 of 6, 1 to be read" in capsys.readouterr().out
-    rows = list(csv.reader((out / "points.csv").open()))
+    rows = list(csv.reader((out / "points.csv").read_text().splitlines()))
     assert rows[0] == ["student", "gram-test", "double-test", "words", "total", "remarks"]
     assert rows[1:] == [
         ["(possible)", "3.0", "2.0", "1.0", "6.0", ""],
@@ -361,7 +361,9 @@ def test_the_command_writes_points_feedback_and_a_summary(source, tmp_path, caps
         ["bob", "0.0", "2.0", "", "2.0", ""],
     ]
     summary = (out / "summary.md").read_text()
-    assert "| gram-test | 3 | 1.50 | 1 | 1 |" in summary and "Median 3.5 of 6 points." in summary
+    assert (
+        "| gram-test | 3 | 1.50 | 1 | 1 | 0 |" in summary and "Median 3.5 of 6 points." in summary
+    )
     assert re.search(r"- 1 × symmetric, but not divided by anything.* \(bob\)", summary)
     page = (out / "feedback" / "bob.html").read_text()
     assert "symmetric, but not divided by anything" in page and "Score: 2.0 / 6.0" in page
@@ -372,7 +374,7 @@ def test_the_command_writes_points_feedback_and_a_summary(source, tmp_path, caps
     manual = (out / "manual.csv").read_text().replace("alice,words,,", "alice,words,0.5,")
     (out / "manual.csv").write_text(manual)
     assert main([*command, "--jobs", "2"]) == 0
-    rows = list(csv.reader((out / "points.csv").open()))
+    rows = list(csv.reader((out / "points.csv").read_text().splitlines()))
     assert rows[2] == ["alice", "3.0", "2.0", "0.5", "5.5", ""]
 
 
@@ -407,7 +409,7 @@ HOSTILE = {
     "crash": "import ctypes\nctypes.string_at(0)",
     "deletes": "import os, shutil\n[shutil.rmtree(p, True) for p in (os.environ['HOME'], '/')]",
     "writes": "open('big', 'wb').write(b'0' * 10**9)",
-    "pieces": "import time\nfor n in range(12):\n"
+    "pieces": "import time\nfor n in range(15):\n"
     "    open(f'{n}', 'wb').write(b'0' * 15 * 10**6)\ntime.sleep(60)",
     "grows": "keep = bytearray(5 * 10**9)",
     "floods": "for _ in range(3000):\n    print('x' * 10**5)",
@@ -435,23 +437,24 @@ def test_hostile_submissions_are_contained_and_the_others_graded(source, tmp_pat
     submissions["good"] = tmp_path / "good.ipynb"
     hand_in(submissions["good"], source)
     before = sorted(tmp_path.iterdir())
-    limits = Limits(cell_seconds=4, seconds=25, memory_mb=3000, file_mb=100)
-    reports = grade_notebooks(submissions, source, limits=limits, jobs=2)
-
+    limits = Limits(cell_seconds=8, seconds=40, memory_mb=3000, file_mb=100)
+    with server:
+        reports = grade_notebooks(submissions, source, limits=limits, jobs=2)
+        with pytest.raises(TimeoutError):  # nobody has called
+            server.accept()
     assert reports["good"].points == FULL
     assert not [r.student for r in reports.values() if r.failure]
     assert all(report.points["gram-test"] == 0 for n, report in reports.items() if n != "good")
     for name in ("leaves", "stubborn", "crash", "pieces"):  # their notebook ends there
         assert reports[name].total == 0 and "was ended in cell 3" in reports[name].remarks[-1]
-    for name in ("loop", "writes", "grows", "calls", "child"):  # theirs goes on
-        assert reports[name].points["double-test"] == 2
+    on = ("loop", "writes", "grows", "calls", "child")  # theirs goes on
+    messages = {name: reports[name].messages.get("double-test") for name in on}
+    assert messages == dict.fromkeys(on)
     said = {name: errors_of(reports[name]) for name in HOSTILE}
     assert "CellTimeoutError" in said["loop"]
     assert "File too large" in said["writes"] and "MemoryError" in said["grows"]
     assert "no network" in said["calls"]
     assert len(json.dumps(reports["floods"].notebook)) < 4_000_000
-    with server, pytest.raises(TimeoutError):
-        server.accept()
     assert sorted(tmp_path.iterdir()) == before and source.exists()
     if not reports["good"].missing:  # namespaces
         for name in ("shell", "reads", "peeks"):

@@ -94,7 +94,7 @@ def execute(notebook: NotebookNode, fast: bool = False) -> float:
         store_widget_state=False,
     )
     began = time.perf_counter()
-    client.execute(env=os.environ | {"NST_AUTOMATIC": "1"})
+    client.execute(env=os.environ | {"NST_SYNCHRONOUS": "1"})
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":

@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
         ("cell_seconds", "seconds for a cell"),
         ("seconds", "seconds for a notebook"),
         ("memory_mb", "MB of memory"),
-        ("file_mb", "MB of files that it writes"),
+        ("file_mb", "MB of the largest file that it writes"),
     ):
         flag, value = f"--{name.replace('_', '-')}", getattr(usual, name)
         command.add_argument(flag, type=int, default=value, help=f"{what} (default: {value})")

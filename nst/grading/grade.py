@@ -201,6 +201,9 @@ def grade_one(job: Job, kernel: Any) -> Report:
         errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
         if errors and score is not None:
             report.messages[name] = errors[0].evalue
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        if output.get("ename") in ("ImportError", "ModuleNotFoundError"):  # perhaps not its fault
+            report.remarks.append(f"An import failed: {output.evalue}.")
     report.remarks = list(dict.fromkeys(report.remarks))
     report.notebook = notebook
     return report

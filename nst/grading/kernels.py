@@ -91,8 +91,8 @@ class Kernel:
                 self.killed = f"it takes more than {self.limits.seconds} seconds"
             elif self.memory() > self.limits.memory_mb * 10**6:
                 self.killed = f"it takes more than {self.limits.memory_mb} MB of memory"
-            elif self.space() > self.limits.file_mb * 10**6:
-                self.killed = f"it writes more than {self.limits.file_mb} MB"
+            elif self.space() > 2 * self.limits.file_mb * 10**6:
+                self.killed = f"it writes more than {2 * self.limits.file_mb} MB"
             if self.killed:
                 return self.kill()
             time.sleep(0.5)

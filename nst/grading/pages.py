@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nst.grading.report import Report
+from nst.grading.report import BLANK, Report
 
 
 def write(reports: Mapping[str, Report], out: Path, problem_set: str) -> list[Path]:
@@ -184,16 +184,18 @@ def summary(reports: Mapping[str, Report], problem_set: str) -> str:
             else sum(totals[len(totals) // 2 - 1 : len(totals) // 2 + 1]) / 2
         )
         lines += [f"Median {middle:g} of {sum(exercises.values()):g} points.", ""]
-        lines += ["| exercise | points | mean | full | none |", "| --- | --- | --- | --- | --- |"]
+        lines += ["| exercise | points | mean | full | none | not answered |"]
+        lines += ["| --- | --- | --- | --- | --- | --- |"]
     for name, possible in exercises.items() if graded else ():
         got = [r.points[name] for r in graded]
         values = [value for value in got if value is not None]
         if not values:
-            lines.append(f"| {name} | {possible:g} | to be read | | |")
+            lines.append(f"| {name} | {possible:g} | to be read | | | |")
             continue
         full, none = sum(v >= possible for v in values), sum(v == 0 for v in values)
         mean = sum(values) / len(values)
-        lines.append(f"| {name} | {possible:g} | {mean:.2f} | {full} | {none} |")
+        blank = sum(report.messages.get(name) == BLANK for report in graded)
+        lines.append(f"| {name} | {possible:g} | {mean:.2f} | {full} | {none} | {blank} |")
     lines += ["", "## Mistakes, the most frequent first", ""]
     lines += mistakes(graded, exercises) or ["None."]
     looks = [
@@ -215,7 +217,8 @@ def mistakes(reports: Sequence[Report], exercises: Mapping[str, float]) -> list[
     whom: dict[tuple[str, str], list[str]] = defaultdict(list)
     for report in reports:
         for name, message in report.messages.items():
-            whom[name, plain(message)].append(report.student)
+            if message != BLANK:
+                whom[name, plain(message)].append(report.student)
     often = Counter({key: len(students) for key, students in whom.items()})
     lines = []
     for name in exercises:

@@ -107,8 +107,8 @@ def hide(libc: Any, folder: Path, hidden: Sequence[Path]) -> None:
     """Cover folders by empty ones, in which those that are needed appear again."""
     needed = used(folder)
     call(libc.mount, bytes(folder), bytes(folder), None, BIND, None)
-    outermost = [p for p in hidden if not any(q in p.parents for q in hidden)]
-    for path in dict.fromkeys(outermost):
+    # The outer ones first: what reappears in them may hold others that are to be hidden.
+    for path in sorted(set(hidden), key=lambda path: len(path.parts)):
         if path in needed or not path.is_dir():
             continue
         inside = [needs for needs in needed if path in needs.parents]
@@ -160,8 +160,11 @@ CHANGES = ("os.remove", "os.rmdir", "os.rename", "os.mkdir", "os.truncate", "shu
 
 def watch(folder: Path, hidden: Sequence[Path]) -> None:
     """Refuse what Python's own functions are asked to do outside; cannot be taken back."""
-    own, covered = str(folder), tuple(map(str, hidden))
+    own, covered = str(folder), list(map(str, hidden))
     again = [str(path) for path in used(folder) if any(h in path.parents for h in hidden)]
+
+    def depth(path: Any, roots: Sequence[str]) -> int:
+        return max((len(root) for root in roots if inside(path, root)), default=0)
 
     def inside(path: Any, *roots: str) -> bool:
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100, faster
@@ -177,7 +180,7 @@ def watch(folder: Path, hidden: Sequence[Path]) -> None:
             writes = any(c in (mode or "") for c in "wax+") or (flags or 0) & 3
             if writes and not inside(path, own, "/dev"):
                 raise PermissionError("A submission may write into its own folder only.")
-            if covered and inside(path, *covered) and not inside(path, own, *again):
+            if depth(path, covered) > depth(path, [own, *again]):
                 raise PermissionError("That folder is hidden while a submission is graded.")
         elif event in CHANGES and isinstance(arguments[0], str | bytes | os.PathLike):
             if not inside(arguments[0], own, "/dev/shm"):

@@ -25,8 +25,8 @@ class Shown(Figure):
     alt: str = ""
 
     def savefig(self, fname: Any, **options: Any) -> None:
-        """Save without empty margins; otherwise as matplotlib does."""
-        trimmed: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.05}
+        """Save without empty margins, with the dots an inch that `set_dpi` was told last."""
+        trimmed: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.05, "dpi": self.dpi}
         super().savefig(fname, **trimmed | options)
 
     def png(self) -> bytes:

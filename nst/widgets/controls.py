@@ -1,0 +1,260 @@
+"""The studio's controls: from what they show to settings, and back."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import ipywidgets as ipw
+
+from nst.errors import SettingsError
+from nst.settings import LEARNING_RATES, Settings, make_settings
+from nst.widgets.choice import Choice, StyleChoice
+from nst.widgets.common import View
+from nst.widgets.layers import KINDS, LayerTable, layer_names
+from nst.widgets.library import Library
+from nst.widgets.parts import Fold, button, close, note, wide
+
+STARTS = {"the content picture": "content", "the style picture": "style", "noise": "noise"}
+STYLES = 4  # pictures at once, at most
+SEEDS = 2**53 - 1  # the largest whole number that a page can hold
+# Settings without a control: they stay as an opened run has them.
+SILENT = ("pooling", "padding", "normalisation", "tv_norm", "style_scale", "learning_rate",
+          "learning_rate_decay", "history", "average")  # fmt: skip
+
+
+class Limits(NamedTuple):
+    """What a studio takes: long side in pixels, steps at each size, bytes of an upload."""
+
+    size: int = 1024
+    steps: int = 1000
+    upload: int = 8_000_000
+
+
+class Controls(ipw.VBox):
+    """All controls of a run. `settings` reads them, `show` sets them."""
+
+    def __init__(self, view: View, library: Library, limits: Limits, networks: tuple[str, ...]):
+        self.view, self.library, self.limits = view, library, limits
+        self.base = make_settings()
+        self.content = Choice(view, library, "content", limits.upload, "Content")
+        self.content.when_added = self._list
+        self.styles: list[StyleChoice] = []
+        self.style_box = ipw.VBox([])
+        self.style_box.add_class("nst-style-box")
+        self.more = button("Add a style picture", "nst-more")
+        number = ipw.BoundedFloatText
+        self.content_weight = number(min=0, max=1e18, step=0.1, description="Content")
+        self.style_weight = number(min=0, max=1e18, step=100, description="Style")
+        self.tv_weight = number(min=0, max=1e18, step=0.1, description="Smoothness")
+        self.sizes = ipw.Text(description="Sizes", tooltip="long side in pixels, coarse to fine")
+        self.steps = ipw.Text(description="Steps", tooltip="at each size")
+        self.network = ipw.Dropdown(description="Network", options=networks)
+        self.start = ipw.Dropdown(description="Start from", options=list(STARTS.items()))
+        self.optimizer = ipw.Dropdown(description="Optimiser", options=list(LEARNING_RATES))
+        self.seed = ipw.BoundedIntText(0, min=0, max=SEEDS, description="Seed")
+        self.layers = LayerTable()
+        self.silent = ipw.HTML()
+        self.defaults = button("Back to the defaults", "nst-defaults")
+        view.on(self.more, self._one_more)
+        view.on(self.network, self._change_network)
+        view.on(self.defaults, self._reset)
+        super().__init__(self._arrange())
+        self.add_class("nst-controls")
+
+    def _arrange(self) -> list[ipw.Widget]:
+        names = ("content_weight", "style_weight", "tv_weight", "sizes", "steps", "network",
+                 "start", "optimizer", "seed")  # fmt: skip
+        for name in names:
+            wide(getattr(self, name)).add_class(f"nst-set-{name.replace('_', '-')}")
+        weights = ipw.VBox(
+            [
+                self.content_weight,
+                self.style_weight,
+                self.tv_weight,
+                note("Larger numbers count for more; 0 leaves a loss out."),
+            ]
+        )
+        picture = ipw.VBox(
+            [
+                self.sizes,
+                self.steps,
+                self.start,
+                self.seed,
+                self.optimizer,
+                note(
+                    "Several sizes, such as 256, 512, go from coarse to fine, with as many numbers "
+                    f"of steps or one for all. At most {self.limits.size} pixels and "
+                    f"{self.limits.steps} steps."
+                ),
+            ]
+        )
+        layers = ipw.VBox([self.network, self.layers, self.silent, self.defaults])
+        return [
+            self.content,
+            self.style_box,
+            self.more,
+            Fold("How much of each", [weights]),
+            Fold("Size and steps", [picture]),
+            Fold("Network and layers", [layers]),
+        ]
+
+    def _list(self) -> None:
+        for choice in (self.content, *self.styles):
+            choice.refresh()
+
+    def _one_more(self) -> None:
+        used = [choice.name for choice in self.styles]
+        self.add_style(next(n for n in self.library.names("style") if n not in used))
+
+    def add_style(self, name: str, share: float = 1.0) -> None:
+        """One more style picture, up to four."""
+        if len(self.styles) == STYLES:
+            raise SettingsError(f"at most {STYLES} style pictures can be mixed")
+        choice = StyleChoice(self.view, self.library, self.limits.upload, self.remove_style)
+        choice.share.value, choice.when_added = share, self._list
+        choice.choose(name)
+        self.styles.append(choice)
+        self._show_styles()
+
+    def remove_style(self, choice: StyleChoice) -> None:
+        """Take it away; the last one stays."""
+        if len(self.styles) > 1:
+            self.styles.remove(choice)
+            self._show_styles()
+            close(choice)
+
+    def _show_styles(self) -> None:
+        for number, choice in enumerate(self.styles, start=1):
+            several = len(self.styles) > 1
+            choice.chosen.description = f"Style {number}" if several else "Style"
+            choice.several.layout.display = "flex" if several else "none"
+        self.style_box.children = list(self.styles)
+        self.more.disabled = len(self.styles) == STYLES
+
+    def settings(self) -> Settings:
+        """What the controls say.
+
+        Raises:
+            SettingsError: it makes no sense, or is beyond the limits.
+        """
+        shares = tuple(choice.share.value for choice in self.styles)
+        changes: dict[str, Any] = {
+            "network": self.network.value,
+            "content_layers": self.layers.layers("content"),
+            "style_layers": self.layers.layers("style"),
+            "content_weight": self.content_weight.value,
+            "style_weight": self.style_weight.value,
+            "tv_weight": self.tv_weight.value,
+            "style_blend": () if len(set(shares)) == 1 and shares[0] else shares,
+            "sizes": whole_numbers(self.sizes.value, "sizes"),
+            "num_steps": whole_numbers(self.steps.value, "steps"),
+            "init": self.start.value,
+            "seed": self.seed.value,
+            "optimizer": self.optimizer.value,
+            "content": self.content.name,
+            "styles": tuple(choice.name for choice in self.styles),
+        }
+        if self.optimizer.value != self.base.optimizer:
+            changes |= {"learning_rate": None, "learning_rate_decay": Settings.learning_rate_decay}
+        settings = make_settings(**(self.base.to_dict() | changes))
+        self.check(settings)
+        return settings
+
+    def check(self, settings: Settings) -> None:
+        """Raise the SettingsError of settings that cannot be run here."""
+        if max(settings.sizes) > self.limits.size:
+            raise SettingsError(
+                f"the size is {max(settings.sizes)} pixels, and {self.limits.size} are the most "
+                "that can be done here"
+            )
+        if max(settings.num_steps) > self.limits.steps:
+            raise SettingsError(
+                f"these are {max(settings.num_steps)} steps, and {self.limits.steps} are the most "
+                "that can be done here"
+            )
+        if settings.network not in self.network.options or settings.weights is not None:
+            raise SettingsError(
+                f"the run used the network {settings.weights or settings.network}, and only "
+                f"{', '.join(self.network.options)} can be had here"
+            )
+        if settings.init not in STARTS.values():
+            raise SettingsError(
+                f"the run started from the picture '{settings.init}', which cannot be done here"
+            )
+        if settings.seed > SEEDS:
+            raise SettingsError(f"the seed is {settings.seed}, and at most {SEEDS} can be shown")
+        if len(settings.styles) > STYLES:
+            raise SettingsError(f"at most {STYLES} style pictures can be mixed")
+
+    def show(self, settings: Settings) -> None:
+        """Set all controls; of pictures without a name, those that are chosen stay.
+
+        Raises:
+            SettingsError, ImageError: it cannot be run here, or its pictures are not here; then
+                nothing is changed.
+        """
+        self.check(settings)
+        content = self.library.find(settings.content) if settings.content else self.content.name
+        styles = [self.library.find(name) for name in settings.styles]
+        styles = styles or [choice.name for choice in self.styles]
+        shares = settings.style_blend or (1.0,) * len(styles)
+        if len(shares) != len(styles):
+            raise SettingsError(
+                f"there are {len(styles)} style pictures and {len(shares)} shares of them"
+            )
+        self.base = settings
+        self.content.choose(content)
+        for choice in self.styles:
+            close(choice)
+        self.styles = []
+        for name, share in zip(styles, shares, strict=True):
+            self.add_style(name, share)
+        with self.view.muted():
+            self.content_weight.value = settings.content_weight
+            self.style_weight.value = settings.style_weight
+            self.tv_weight.value = settings.tv_weight
+            self.sizes.value = ", ".join(map(str, settings.sizes))
+            self.steps.value = ", ".join(map(str, settings.num_steps))
+            self.network.value, self.start.value = settings.network, settings.init
+            self.optimizer.value, self.seed.value = settings.optimizer, settings.seed
+        self._show_layers(settings)
+
+    def _show_layers(self, settings: Settings) -> None:
+        self.layers.show(settings)
+        usual = make_settings(optimizer=settings.optimizer)
+        other = [n for n in SILENT if getattr(settings, n) != getattr(usual, n)]
+        kept = ", ".join(f"{name} {getattr(settings, name)}" for name in other)
+        self.silent.value = f"<small>Kept from the opened run: {kept}.</small>" if other else ""
+
+    def _change_network(self) -> None:
+        names, usual = layer_names(self.network.value), Settings()
+        content, style = (
+            {name: weight for name, weight in self.layers.layers(kind).items() if name in names}
+            for kind in KINDS
+        )
+        self._show_layers(
+            replace(
+                self.base,
+                network=self.network.value,
+                content_layers=content or usual.content_layers,
+                style_layers=style or usual.style_layers,
+            )
+        )
+
+    def _reset(self) -> None:
+        """The defaults, with the pictures, sizes and steps that are there."""
+        self.show(
+            make_settings(
+                sizes=whole_numbers(self.sizes.value, "sizes"),
+                num_steps=whole_numbers(self.steps.value, "steps"),
+                content=self.content.name,
+                styles=tuple(choice.name for choice in self.styles),
+            )
+        )
+
+
+def whole_numbers(text: str, name: str) -> tuple[int, ...]:
+    """The numbers in "256, 512"."""
+    words = text.replace(",", " ").split()
+    if not words or not all(word.isdecimal() for word in words):
+        raise SettingsError(f"{name} are whole numbers, such as 256, not '{text}'")
+    return tuple(map(int, words))

@@ -1,0 +1,213 @@
+"""The runs of a studio: what each was, what became of it, and its card among the others."""
+
+import html
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import ipywidgets as ipw
+
+from nst.images import open_image, save_image
+from nst.settings import Settings
+from nst.transfer import Result
+from nst.widgets.common import View, png, row
+from nst.widgets.parts import button, close
+from nst.widgets.picture import Picture
+
+KEPT = 24  # runs; the oldest is forgotten
+CUT_SHORT = ("stopped", "interrupted")
+CAN_GO_ON = (*CUT_SHORT, "finished", "stalled")
+ENDS = {
+    "finished": "Finished",
+    "stopped": "Stopped",
+    "interrupted": "Interrupted",
+    "stalled": "Finished early, as the loss no longer moved,",
+    "diverged": "Ended, as the loss exploded (a smaller learning rate helps),",
+    "out of memory": "Ended, as the memory was full,",
+}
+
+
+@dataclass
+class Run:
+    """A run's settings, with its pictures' names, and what became of it.
+
+    `reason` is "running", "failed", or as in `nst.Result`; `png` holds the picture with the
+    settings inside, and is empty until there is one; `planned` is the steps at the last size.
+    """
+
+    number: int
+    settings: Settings
+    reason: str = "running"
+    history: list[dict[str, Any]] = field(default_factory=list)
+    png: bytes = b""
+    planned: int = 0
+
+    @property
+    def json(self) -> str:
+        """The settings as text, to copy."""
+        return json.dumps(self.settings.to_dict(), indent=2)
+
+    @property
+    def title(self) -> str:
+        """The run in a few words."""
+        styles = " + ".join(self.settings.styles)
+        return f"{self.number}: {self.settings.content} in {styles}"
+
+    @property
+    def file_name(self) -> str:
+        """For the saved picture."""
+        names = [self.settings.content or "", *self.settings.styles, str(self.number)]
+        return re.sub(r"[^\w-]+", "-", "-".join(Path(name).stem for name in names)) + ".png"
+
+    @property
+    def remark(self) -> str:
+        """Sizes and steps."""
+        sizes = ", ".join(map(str, self.settings.sizes))
+        if self.reason == "running":
+            return f"{sizes} px, running"
+        steps = sum(step["number"] > 0 for step in self.history)
+        return f"{sizes} px, {steps} step{'s' * (steps != 1)}"
+
+    @property
+    def best(self) -> float:
+        """The lowest loss at the last size."""
+        size = self.history[-1]["size"]
+        return min(step["total"] for step in self.history if step["size"] == size)
+
+    def take(self, result: Result) -> None:
+        """Keep what came out of it."""
+        named = replace(result.settings, content=self.settings.content, styles=self.settings.styles)
+        self.history, self.reason = list(result.history), result.reason
+        self.settings = as_done(named, result.history) if result.reason in CUT_SHORT else named
+        with TemporaryDirectory() as folder:
+            path = save_image(result.image, Path(folder) / "a.png", self.settings.to_dict())
+            self.png = path.read_bytes()
+
+    def thumbnail(self, size: int = 192) -> bytes:
+        """The picture as a small PNG."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "a.png"
+            path.write_bytes(self.png)
+            small = open_image(path)
+        small.thumbnail((size, size))
+        return png(small)
+
+
+def as_done(settings: Settings, history: Sequence[dict[str, Any]]) -> Settings:
+    """The settings with the steps that were done, so that they paint the same picture again."""
+    reached = list(dict.fromkeys(step["size"] for step in history))
+    steps = [settings.steps_at(index) for index in range(len(reached) - 1)]
+    return replace(
+        settings,
+        sizes=settings.sizes[: len(reached)],
+        num_steps=(*steps, history[-1]["number"]),
+    )
+
+
+def stages(settings: Settings, longest: int) -> list[tuple[int, int]]:
+    """Long side and steps at each size, for a content picture whose long side is `longest`."""
+    found: dict[int, int] = {}
+    for index, size in enumerate(settings.sizes):
+        found.setdefault(min(size, longest), settings.steps_at(index))
+    return list(found.items())
+
+
+def time_left(history: Sequence[dict[str, Any]], plan: Sequence[tuple[int, int]]) -> float | None:
+    """Seconds until the end of the plan, judged by the last steps; None if it is too early.
+
+    A step at another size is taken to cost as much more as there are more pixels.
+    """
+    now = history[-1]
+    last = [step for step in history[-20:] if step["size"] == now["size"]]
+    if len(last) < 2:
+        return None
+    pace = (now["seconds"] - last[0]["seconds"]) / (len(last) - 1)
+    later = [(size, steps) for size, steps in plan if size > now["size"]]
+    more = sum((size / now["size"]) ** 2 * steps for size, steps in later)
+    return pace * (now["of"] - now["number"] + more)
+
+
+def spell(seconds: float) -> str:
+    """A duration in words that do not pretend to be exact."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min"
+
+
+class Card(ipw.VBox):
+    """A run as a thumbnail with its name, and buttons to show it and to open it again."""
+
+    def __init__(
+        self,
+        view: View,
+        run: Run,
+        preview: bytes,
+        show: Callable[[Run], None],
+        again: Callable[[Run], None],
+    ):
+        self.run = run
+        self.picture = Picture(data=preview)
+        self.caption = ipw.HTML()
+        self.show_button = button("Show", "nst-show", f"show run {run.number}")
+        self.again_button = button(
+            "Open again", "nst-again", f"set all controls as in run {run.number}"
+        )
+        view.on(self.show_button, lambda: show(run))
+        view.on(self.again_button, lambda: again(run))
+        buttons = row(self.show_button, self.again_button, gap="4px")
+        super().__init__([self.picture, self.caption, buttons])
+        self.add_class("nst-card")
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the run has become; sets traits only."""
+        end = "" if self.run.reason in ("running", "finished") else f", {self.run.reason}"
+        title, remark = html.escape(self.run.title), html.escape(self.run.remark + end)
+        self.caption.value = f"<b>{title}</b><br><small>{remark}</small>"
+        if self.run.png:
+            self.picture.data = self.run.thumbnail()
+        self.picture.alt = f"Run {self.run.title}"
+        self.show_button.disabled = not self.run.png
+
+
+class History(ipw.VBox):
+    """All runs, the newest first."""
+
+    def __init__(
+        self, view: View, show: Callable[[Run], None], again: Callable[[Run], None]
+    ) -> None:
+        self.view, self.show, self.again = view, show, again
+        self.cards: list[Card] = []
+        self.shelf = ipw.Box([])
+        self.shelf.add_class("nst-shelf")
+        super().__init__([ipw.HTML("<h3>Runs</h3>"), self.shelf])
+        self.add_class("nst-history")
+        self.layout.display = "none"
+
+    @property
+    def runs(self) -> list[Run]:
+        """From the oldest to the newest."""
+        return [card.run for card in reversed(self.cards)]
+
+    def add(self, run: Run, preview: bytes) -> None:
+        """Put a card for the run in front, with a PNG that it shows until there is a picture."""
+        self.cards.insert(0, Card(self.view, run, preview, self.show, self.again))
+        for card in self.cards[KEPT:]:
+            close(card)
+        del self.cards[KEPT:]
+        self.shelf.children = list(self.cards)
+        self.layout.display = "flex"
+
+    def refresh(self, run: Run, shown: Run | None) -> None:
+        """Bring the run's card up to date, and mark the one that is shown."""
+        for card in self.cards:
+            if card.run is run:
+                card.refresh()
+            if card.run is shown:
+                card.add_class("nst-shown")
+            else:
+                card.remove_class("nst-shown")

@@ -1,0 +1,268 @@
+"""Pages in a real browser: a notebook in JupyterLab, the app in Voilà.
+
+    pytest tests/browser
+
+Only collected when asked for by name, since it takes minutes. NST_SCREENSHOTS names a folder for
+the pictures that the tests take; by default they are thrown away.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+CHROMIUM = Path(os.environ.get("NST_CHROMIUM", "/usr/bin/chromium"))
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+TOKEN = "t"
+PATIENCE = 90_000  # milliseconds until a server, kernel or run on a busy machine counts as lost
+HARMLESS: list[str] = []  # parts of messages that may stand in the console, and why
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave this folder out unless it is named: `pytest` alone runs without a browser."""
+    named = [config.invocation_params.dir / argument.split("::")[0] for argument in config.args]
+    return None if any(HERE in (path, *path.parents) for path in named) else True
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Chromium, without a window."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="the browser tests need playwright: pip install '.[dev]'"
+    )
+    if not CHROMIUM.is_file():
+        pytest.skip(
+            f"the browser tests need {CHROMIUM}: apt-get install chromium, or set NST_CHROMIUM"
+        )
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory):
+    """The environment of a server that knows nothing of the user's own settings."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    settings = folder / "settings" / "@jupyterlab"
+    for name, text in {
+        "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
+        # All cells are in the page, also those that cannot be seen.
+        "notebook-extension/tracker": '{"windowingMode": "none"}',
+    }.items():
+        path = settings / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    return os.environ | {
+        "HOME": str(folder),
+        "JUPYTER_CONFIG_DIR": str(folder / "config"),
+        "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+        "JUPYTER_PATH": str(ROOT / "tools" / "app"),
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@pytest.fixture(scope="session")
+def lab_server(jupyter, tmp_path_factory):
+    """The address of a JupyterLab on a copy of the notebooks, since it saves what it runs."""
+    folder = tmp_path_factory.mktemp("lab")
+    notebooks = folder / "notebooks"
+    shutil.copytree(ROOT / "notebooks", notebooks)
+    options = [
+        "--allow-root",
+        "--ip=127.0.0.1",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={notebooks}",
+    ]
+    with serving("jupyterlab", options, jupyter, folder, f"/api/status?token={TOKEN}") as server:
+        yield server.address
+
+
+@pytest.fixture(scope="session")
+def app_server(jupyter, tmp_path_factory):
+    """The app as `make app` serves it: its address and its process."""
+    options = [
+        str(ROOT / "notebooks" / "explore.ipynb"),
+        "--Voila.ip=127.0.0.1",
+        f"--Voila.config_file_paths={ROOT / 'tools' / 'app'}",
+    ]
+    folder = tmp_path_factory.mktemp("app")
+    with serving("voila", options, jupyter, folder, "/voila/static/voila.js") as server:
+        yield server
+
+
+class Server:
+    """A server's address, and its process."""
+
+    def __init__(self, address, process):
+        self.address, self.process = address, process
+
+    def kernels(self):
+        """The ids of the processes that it has started."""
+        pid = self.process.pid
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+@contextmanager
+def serving(module, options, env, folder, ready):
+    """Run a server until the block ends; `ready` is answered when it is there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "server.log"
+    command = [sys.executable, "-m", module, "--no-browser", f"--port={port}", *options]
+    with log.open("w") as file:
+        process = subprocess.Popen(command, env=env, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_for(address + ready, process, log)
+        yield Server(address, process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_for(address, process, log):
+    """Return when the server answers."""
+    for _ in range(int(PATIENCE / 250)):
+        assert process.poll() is None, f"the server ended:\n{log.read_text()[-2000:]}"
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError(f"the server does not answer:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def new_page(chromium, tmp_path):
+    """A function from a viewport to a page, whose errors and requests are looked at in the end."""
+    opened = []
+
+    def new(width=1300, height=1100, **options):
+        context = chromium.new_context(
+            viewport={"width": width, "height": height}, accept_downloads=True, **options
+        )
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        errors, abroad = [], []
+
+        def route(route):
+            host = urlsplit(route.request.url).hostname
+            if host == "127.0.0.1":
+                route.continue_()
+            else:
+                abroad.append(route.request.url)
+                route.abort()
+
+        # Addresses that begin with data: or blob: never come here.
+        context.route(re.compile("^https?:"), route)
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        opened.append((page, errors, abroad))
+        return page
+
+    yield new
+    found, left = [], []
+    for number, (page, errors, abroad) in enumerate(opened):
+        if not page.is_closed():
+            page.screenshot(path=tmp_path / f"last-{number}.png")  # for whoever looks for a fault
+        page.context.close()
+        found += [e for e in errors if not any(harmless in e for harmless in HARMLESS)]
+        left += abroad
+    assert not left, f"requests left this machine: {left}"
+    assert not found, f"errors in the console: {found}"
+
+
+@pytest.fixture
+def lab(lab_server, new_page):
+    """A function from a notebook's path to a JupyterLab page in which all its cells have run."""
+
+    def open_notebook(path, **viewport):
+        page = new_page(**viewport)
+        page.goto(f"{lab_server}/lab/tree/{path}?token={TOKEN}&reset")
+        cells = nbformat.read(ROOT / "notebooks" / path, as_version=4).cells
+        # Before a notebook is there, JupyterLab shows an empty one, and calls it idle.
+        page.wait_for_function(
+            """(count) => document.querySelectorAll(".jp-Notebook .jp-Cell").length === count
+              && document.querySelector(".jp-StatusBar-Left")?.textContent.includes("| Idle")""",
+            arg=len(cells),
+        )
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name=re.compile("^Run All Cells")).first.click()
+        page.wait_for_function(
+            """() => {
+              const cells = [...document.querySelectorAll(".jp-CodeCell")].filter(
+                (cell) => cell.querySelector(".cm-content")?.textContent.trim());
+              const prompts = cells.map((c) => c.querySelector(".jp-InputPrompt").textContent);
+              return prompts.length && prompts.every((text) => /\\d/.test(text));
+            }"""
+        )
+        return page
+
+    return open_notebook
+
+
+@pytest.fixture
+def app(app_server, new_page):
+    """A function that opens the app in a page."""
+
+    def open_app(**viewport):
+        page = new_page(**viewport)
+        page.goto(app_server.address)
+        page.wait_for_selector(".nst-studio .nst-canvas img[src]")
+        return page
+
+    return open_app
+
+
+@pytest.fixture
+def shot(tmp_path):
+    """A function that keeps a picture of a page, or of a part of it, for people to look at."""
+    folder = Path(os.environ.get("NST_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(place, name):
+        place.screenshot(path=folder / f"{name}.png")
+
+    return take
+
+
+@pytest.fixture
+def nameless():
+    """A function from a part of a page to its controls that a screen reader could not name."""
+
+    def find(place):
+        return place.evaluate(
+            """(place) => [...place.querySelectorAll("input, select, textarea, button, img")]
+              .filter((e) => e.checkVisibility())
+              .filter((e) => !(e.getAttribute("aria-label") || e.title || e.alt
+                || (e.labels && [...e.labels].some((l) => l.textContent.trim()))
+                || (e.tagName === "BUTTON" && e.textContent.trim())))
+              .map((e) => e.outerHTML.slice(0, 200))"""
+        )
+
+    return find
