@@ -13,7 +13,7 @@ from torch import nn
 import nst
 from nst.checks import marking, ps1, ps2, ps3, ps4, ps5
 from nst.checks.common import Mistake
-from nst.plots import descents, table
+from nst.plots import falls, table
 
 
 def products(x):
@@ -156,7 +156,7 @@ JUDGE = ["relu2_2", "relu3_3", "relu4_3"]
         (ps5.design, [design(sizes=512), JUDGE], "64 to 128"),
         (ps5.judge, [lambda n, x, c, s: tuple(3 * v for v in marking.judge(x, c, s))], "the sum"),
         (ps5.rows, [lambda e, score: []], "0 rows"),
-        (ps5.figure, [lambda rows: descents({"a": [1.0]})], "stands nowhere"),
+        (ps5.figure, [lambda rows: falls({"a": [1.0]})], "stands nowhere"),
     ],
 )
 def test_usual_mistakes_are_named(check, arguments, remark):
@@ -312,8 +312,8 @@ def test_a_table_has_its_numbers_and_names():
     assert "a, b" in figure.alt
 
 
-def test_descents_are_lines_on_a_logarithmic_scale():
-    figure = descents({"Adam": [3.0, 2.0], "L-BFGS": [3.0, 1.0]})
+def test_falls_are_lines_on_a_logarithmic_scale():
+    figure = falls({"Adam": [3.0, 2.0], "L-BFGS": [3.0, 1.0]})
     (axes,) = figure.axes
     assert axes.get_yscale() == "log"
     assert [line.get_label() for line in axes.lines] == ["Adam", "L-BFGS"]

@@ -5,7 +5,7 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 `figure.savefig(path)` writes it.
 """
 
-from nst.plots.assignments import descents, table
+from nst.plots.assignments import falls, table
 from nst.plots.common import pictures
 from nst.plots.content import agreement, curves, reconstructions
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
@@ -23,9 +23,6 @@ from nst.plots.layers import judgements, pushes, spread
 from nst.plots.optimiser import losses, movements, paths, race, trade_off
 from nst.plots.speed import bars, bowls, descents, error_maps, growth
 
-<<<<<<< HEAD
-__all__ = ["contact_sheet", "descents", "loss_curve", "loss_curves", "pictures", "table"]
-=======
 __all__ = [
     "activations",
     "agreement",
@@ -37,6 +34,7 @@ __all__ = [
     "curves",
     "descents",
     "error_maps",
+    "falls",
     "growth",
     "judgements",
     "loss_curve",
@@ -54,6 +52,6 @@ __all__ = [
     "rectification",
     "spread",
     "supports",
+    "table",
     "trade_off",
 ]
->>>>>>> main

@@ -34,7 +34,7 @@ def table(values: Tensor, names: Sequence[str], title: str = "") -> Figure:
     return figure
 
 
-def descents(losses: Mapping[str, Sequence[float]]) -> Figure:
+def falls(losses: Mapping[str, Sequence[float]]) -> Figure:
     """How losses fall, from evaluation to evaluation, one line for each name.
 
     Args:
