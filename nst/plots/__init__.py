@@ -5,6 +5,7 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 `figure.savefig(path)` writes it.
 """
 
+from nst.plots.assignments import falls, table
 from nst.plots.common import pictures
 from nst.plots.content import agreement, curves, reconstructions
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
@@ -45,6 +46,7 @@ __all__ = [
     "details",
     "distance_matrix",
     "error_maps",
+    "falls",
     "gram_matrices",
     "growth",
     "high_pass",
@@ -70,6 +72,7 @@ __all__ = [
     "spectrum",
     "spread",
     "supports",
+    "table",
     "together",
     "trade_off",
 ]

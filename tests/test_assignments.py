@@ -1,0 +1,243 @@
+"""The problem sets: known answers score what they should, releases nothing and give nothing away.
+
+Known answers are patches of the solutions, in `assignments/<set>.toml`: `cells` replaces cells by
+their grade_id, `loses` names the parts that then give no points; all others give all of theirs.
+"""
+
+import re
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+import pytest
+
+pytest.importorskip("nbgrader")
+from nst.grading import grade_notebooks, release
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "notebooks" / "assignments" / "source"
+SETS = ["ps1_features", "ps2_gram", "ps3_losses", "ps4_optimiser", "ps5_experiment"]
+QUICK = "ps2_gram"
+
+
+def source(name):
+    return nbformat.read(SOURCES / name / f"{name}.ipynb", as_version=4)
+
+
+def answers(name):
+    text = (Path(__file__).parent / "assignments" / f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def grade_id(cell):
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def parts(notebook):
+    """Points by grade_id of the parts that are graded automatically."""
+    return {
+        grade_id(cell): cell.metadata.nbgrader.points
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade")
+    }
+
+
+def patched(name, answer):
+    """The solution with some cells replaced."""
+    notebook, left = deepcopy(source(name)), dict(answer["cells"])
+    for cell in notebook.cells:
+        if grade_id(cell) in left:
+            cell.source = left.pop(grade_id(cell)).strip("\n")
+    assert not left, f"no such cells: {', '.join(left)}"
+    return notebook
+
+
+def expected(name, answer):
+    points = parts(source(name))
+    assert set(answer.get("loses", [])) <= set(points)
+    return {part: 0 if part in answer.get("loses", []) else n for part, n in points.items()}
+
+
+def complaints(notebook):
+    """Errors, and what was written to stderr, by cell."""
+    return [
+        (cell.id, output.get("ename", "stderr"), output.get("evalue", output.get("text")))
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_there_are_enough_known_answers(name):
+    known = answers(name)
+    assert len(known["right"]) >= 2
+    assert len(known["wrong"]) >= 8
+    assert all(answer["loses"] for answer in known["wrong"])
+    lost = {part for answer in known["wrong"] for part in answer["loses"]}
+    assert lost == set(parts(source(name))), "no known answer fails these parts"
+
+
+def grade(name, tried, folder):
+    """The reports on these answers, in their order."""
+    paths = {}
+    for number, answer in enumerate(tried):
+        paths[str(number)] = folder / f"{number}.ipynb"
+        nbformat.write(patched(name, answer), paths[str(number)])
+    return list(grade_notebooks(paths, SOURCES / name, jobs=2).values())
+
+
+def points(name, report):
+    return {part: report.points[part] for part in parts(source(name))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETS)
+def test_known_answers_score_what_they_should(name, tmp_path):
+    known = answers(name)
+    tried = [{"name": "solution", "cells": {}}, *known["right"], *known["wrong"]]
+    reports = grade(name, tried, tmp_path)
+    assert complaints(reports[0].notebook) == []
+    assert reports[0].remarks == []
+    for answer, report in zip(tried, reports, strict=True):
+        assert points(name, report) == expected(name, answer), answer["name"]
+
+
+def test_a_right_and_a_wrong_answer_score_what_they_should(tmp_path):
+    known = answers(QUICK)
+    tried = [known["right"][0], known["wrong"][0]]
+    for answer, report in zip(tried, grade(QUICK, tried, tmp_path), strict=True):
+        assert points(QUICK, report) == expected(QUICK, answer), answer["name"]
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """The student versions, made once."""
+    made = {}
+
+    def make(name):
+        if name not in made:
+            out = tmp_path_factory.mktemp("release") / name
+            made[name] = nbformat.read(release(SOURCES / name, out), as_version=4)
+        return made[name]
+
+    return make
+
+
+def regions(notebook, begin, end):
+    """The lines between two markers, all cells together, but for blank and very short ones."""
+    lines = []
+    for cell in notebook.cells:
+        for text in re.findall(f"{begin}(.*?){end}", cell.source, re.S):
+            lines += [line.strip() for line in text.splitlines() if len(line.strip()) > 20]
+    return lines
+
+
+def manual(notebook):
+    """The lines of the sample answers that a teacher marks."""
+    cells = [c for c in notebook.cells if c.cell_type == "markdown" and grade_id(c)]
+    return [line for cell in cells for line in cell.source.splitlines() if len(line) > 20]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_releases_hold_no_solution_and_no_hidden_test(name, released):
+    notebook = released(name)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    visible = "\n".join(
+        re.sub("### BEGIN (SOLUTION|HIDDEN TESTS).*?### END", "", cell.source, flags=re.S)
+        for cell in source(name).cells
+    )
+    for begin, end in (
+        ("### BEGIN SOLUTION", "### END SOLUTION"),
+        ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"),
+        ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ==="),
+    ):
+        assert begin not in text
+        secret = regions(source(name), begin, end) + manual(source(name))
+        assert [line for line in secret if line in text and line not in visible] == []
+    assert "NotImplementedError" in text
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETS)
+def test_a_release_as_it_is_scores_nothing(name, released, tmp_path):
+    """Neither by the tests that students see nor with the hidden ones; all it lacks are answers."""
+    path = tmp_path / name / f"{name}.ipynb"
+    path.parent.mkdir()
+    nbformat.write(released(name), path)
+    for judge in (SOURCES / name, path):
+        (report,) = grade_notebooks({"blank": path}, judge).values()
+        assert not any(report.points.values())
+        for complaint in complaints(report.notebook):
+            assert complaint[1] == "NotImplementedError", complaint
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_cells_are_what_nbgrader_wants(name):
+    notebook = source(name)
+    marked = [cell.metadata.nbgrader for cell in notebook.cells if grade_id(cell)]
+    ids = [cell.grade_id for cell in marked]
+    assert len(ids) == len(set(ids))
+    assert all(cell.schema_version == 3 and not cell.task for cell in marked)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert "jupytext" not in notebook.metadata
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+        if grade_id(cell) in parts(notebook):
+            assert "BEGIN HIDDEN TESTS" in cell.source
+
+
+def test_all_sets_begin_with_the_same_installation(capsys):
+    first = [source(name).cells[1].source for name in SETS]
+    assert set(first) == {first[0]}
+    exec(first[0], {})
+    assert capsys.readouterr().out == ""
+
+
+def test_the_installation_asks_pip_for_the_given_address(monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("subprocess.run", lambda command, check: calls.append(command))
+    text = source(QUICK).cells[1].source
+    with pytest.raises(RuntimeError, match="teacher"):
+        exec(text, {})
+    monkeypatch.setenv("NST_KIT", "file:///kit.whl")
+    exec(text, {})
+    assert calls[0][-1] == "nst[notebooks] @ file:///kit.whl"
+    assert "Installing" in capsys.readouterr().out
+
+
+COURSE = {
+    "01_features",
+    "02_content",
+    "03_gram_matrices",
+    "04_style_loss",
+    "05_total_variation",
+    "06_optimizer",
+    "07_choosing_layers",
+    "08_speed_and_size",
+}
+SEE = re.compile(r'\.part\(\s*"(\w+)"(?:, "([^"]+)")?')
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_part_points_to_a_section_of_the_course(name):
+    for cell in source(name).cells:
+        if grade_id(cell) not in parts(source(name)):
+            continue
+        notebook, section = SEE.search(cell.source).groups()
+        path = ROOT / "notebooks" / f"{notebook}.ipynb"
+        assert notebook in COURSE
+        assert section
+        if path.is_file():
+            text = "\n".join(c.source for c in nbformat.read(path, as_version=4).cells)
+            assert re.search(rf"^#+ .*{re.escape(section)}", text, re.M), (notebook, section)
