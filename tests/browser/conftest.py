@@ -79,11 +79,22 @@ def jupyter(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def lab_server(jupyter, tmp_path_factory):
-    """The address of a JupyterLab on a copy of the notebooks, since it saves what it runs."""
-    folder = tmp_path_factory.mktemp("lab")
-    notebooks = folder / "notebooks"
-    shutil.copytree(ROOT / "notebooks", notebooks)
+def notebooks(tmp_path_factory):
+    """A folder with a copy of the notebooks, as nobody has run them yet."""
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder)
+    for path in folder.glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab_server(jupyter, notebooks):
+    """The address of a JupyterLab on these notebooks."""
     options = [
         "--allow-root",
         "--ip=127.0.0.1",
@@ -91,7 +102,8 @@ def lab_server(jupyter, tmp_path_factory):
         f"--IdentityProvider.token={TOKEN}",
         f"--ServerApp.root_dir={notebooks}",
     ]
-    with serving("jupyterlab", options, jupyter, folder, f"/api/status?token={TOKEN}") as server:
+    ready = f"/api/status?token={TOKEN}"
+    with serving("jupyterlab", options, jupyter, notebooks.parent, ready) as server:
         yield server.address
 
 
@@ -198,13 +210,13 @@ def new_page(chromium, tmp_path):
 
 
 @pytest.fixture
-def lab(lab_server, new_page):
+def lab(lab_server, notebooks, new_page):
     """A function from a notebook's path to a JupyterLab page in which all its cells have run."""
 
     def open_notebook(path, **viewport):
         page = new_page(**viewport)
         page.goto(f"{lab_server}/lab/tree/{path}?token={TOKEN}&reset")
-        cells = nbformat.read(ROOT / "notebooks" / path, as_version=4).cells
+        cells = nbformat.read(notebooks / path, as_version=4).cells
         # Before a notebook is there, JupyterLab shows an empty one, and calls it idle.
         page.wait_for_function(
             """(count) => document.querySelectorAll(".jp-Notebook .jp-Cell").length === count
