@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test test-styles lab notebooks check-notebooks html bench sheet styles clean
+.PHONY: demo test test-styles test-browser test-classroom lab app assignment grade course notebooks check-notebooks html bench sheet styles clean
 
 demo: .venv/installed
 	$(BIN)/nst astronaut starry -o outputs/demo.png
@@ -13,12 +13,24 @@ test: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/pytest
 
+# In a real browser: JupyterLab and the app; needs Debian's chromium, or another one.
+test-browser: .venv/installed
+	$(BIN)/pytest tests/browser
+
+# Every problem set with all its known answers, and hostile submissions; some minutes.
+test-classroom: .venv/installed
+	$(BIN)/pytest -m slow
+
 # Repaints all style pictures and compares them with the shipped ones; some minutes.
 test-styles: .venv/installed
 	PAINT_ALL=1 $(BIN)/pytest tests/test_paint_styles.py
 
 lab: .venv/installed
 	$(BIN)/jupyter lab --notebook-dir notebooks notebooks/index.ipynb
+
+# The studio in a browser, for people who do not program; on this machine only.
+app: .venv/installed
+	JUPYTER_PATH=$(CURDIR)/tools/app $(BIN)/voila notebooks/explore.ipynb --Voila.ip=127.0.0.1 --Voila.config_file_paths=tools/app
 
 # Runs all notebooks and keeps what they show; half an hour.
 notebooks: .venv/installed
@@ -31,6 +43,18 @@ check-notebooks: .venv/installed
 # The course as pages, in outputs/course.
 html: .venv/installed
 	$(BIN)/python tools/notebooks.py html outputs/course
+
+# The student version of a problem set, or of all of them, into outputs/release.
+assignment: .venv/installed
+	$(BIN)/python -m nst.grading release $(or $(PS),all)
+
+# Grades whatever lies in a folder, into outputs/grades: see notebooks/assignments/TEACHING.md.
+grade: .venv/installed
+	$(BIN)/python -m nst.grading grade $(PS) --submissions "$(SUBMISSIONS)"
+
+# nbgrader's course folder, for its extension of JupyterLab.
+course: .venv/installed
+	$(BIN)/python -m nst.grading course $(or $(COURSE),course)
 
 # Against the published implementations; five minutes on two cores, an hour with BENCH=full.
 bench: .venv/installed

@@ -75,6 +75,7 @@ def test_modules_import_only_those_before_them():
             "plots",
             "checks",
             "widgets",
+            "grading",
         ),
         *("cli_grid", "cli"),
     ]

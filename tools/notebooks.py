@@ -31,7 +31,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
-from PIL import Image
+from PIL import Image, ImageFile
 
 from nst.files import write_atomically
 
@@ -41,6 +41,8 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 FACTOR, TOLERANCE = 1.5, 0.05  # of the stated time; of key numbers
 WIDEST, COVER = 1200, 900  # pixels
 LARGEST = 1_500_000  # bytes of a notebook
+# Pillow writes what it optimises through a buffer, which has to hold a whole noisy figure.
+ImageFile.MAXBLOCK = 2**25
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

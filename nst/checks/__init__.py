@@ -8,23 +8,24 @@ package's own functions; the usual mistakes stand in the modules of this folder,
 say of them.
 """
 
-from nst import checks
 from nst.checks.common import Mistake
 from nst.checks.features import convolution, normalise, receptive_field
 from nst.checks.installation import installation
 from nst.checks.loop import loop, total_loss
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
+from nst.checks.normalisations import paper_style, relative_style
 
 __all__ = [
     "Mistake",
-    "checks",
     "content_loss",
     "convolution",
     "gram",
     "installation",
     "loop",
     "normalise",
+    "paper_style",
     "receptive_field",
+    "relative_style",
     "style_loss",
     "total_loss",
     "total_variation",

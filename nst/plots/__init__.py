@@ -19,9 +19,18 @@ from nst.plots.features import (
     rectification,
     supports,
 )
+from nst.plots.gram import (
+    channel_order,
+    distance_matrix,
+    gram_matrices,
+    layer_bars,
+    number_table,
+    together,
+)
 from nst.plots.layers import judgements, pushes, spread
 from nst.plots.optimiser import losses, movements, paths, race, trade_off
 from nst.plots.speed import bars, bowls, descents, error_maps, growth
+from nst.plots.variation import details, high_pass, high_passes, lines, spectra, spectrum
 
 __all__ = [
     "activations",
@@ -29,19 +38,28 @@ __all__ = [
     "bars",
     "bowls",
     "by_layer",
+    "channel_order",
     "channel_portraits",
     "contact_sheet",
     "curves",
     "descents",
+    "details",
+    "distance_matrix",
     "error_maps",
     "falls",
+    "gram_matrices",
     "growth",
+    "high_pass",
+    "high_passes",
     "judgements",
+    "layer_bars",
+    "lines",
     "loss_curve",
     "loss_curves",
     "losses",
     "maps",
     "movements",
+    "number_table",
     "numbers",
     "paths",
     "pictures",
@@ -50,8 +68,11 @@ __all__ = [
     "receptive_fields",
     "reconstructions",
     "rectification",
+    "spectra",
+    "spectrum",
     "spread",
     "supports",
     "table",
+    "together",
     "trade_off",
 ]
