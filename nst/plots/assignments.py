@@ -46,6 +46,7 @@ def falls(losses: Mapping[str, Sequence[float]]) -> Figure:
     for (name, values), dashes in zip(losses.items(), ["-", "--", "-.", ":"] * 9, strict=False):
         axes.plot(range(1, len(values) + 1), values, dashes, label=name)
     axes.set_yscale("log")
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("evaluation")
     axes.set_ylabel("loss")
     axes.legend(frameon=False)
