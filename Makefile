@@ -5,7 +5,7 @@ BIN = .venv/bin
 .PHONY: demo test test-styles test-browser test-classroom lab app assignment grade course notebooks check-notebooks html bench sheet styles clean
 
 demo: .venv/installed
-	$(BIN)/nst astronaut starry -o outputs/demo.png
+	$(BIN)/nst rocket starry -o outputs/demo.png
 
 test: .venv/installed
 	$(BIN)/ruff check

@@ -126,7 +126,8 @@ def bound(source: str) -> Iterator[str]:
             yield node.name
 
 
-CHANGING = ("_", "input", "__doc__")  # the shell sets these in builtins
+# The shell sets these in builtins; torch.Storage changes with torch's default dtype.
+CHANGING = ("_", "input", "__doc__", "Storage")
 
 
 class Snapshot:
