@@ -99,7 +99,7 @@ def test_the_contents_list_every_notebook_with_its_time(kept):
         opening = kept[path].cells[0].source
         title = opening.splitlines()[0].removeprefix("# ")
         said = tool.TIME.search(opening)[0].split(" on ")[0].removeprefix("about ")
-        row = next(line for line in text.splitlines() if f"({path.name})" in line)
+        row = next(r for r in text.splitlines() if r.startswith("|") and f"({path.name})" in r)
         assert f"[{title}]" in row
         assert f"<br>{said} |" in row
 

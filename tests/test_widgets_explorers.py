@@ -153,6 +153,7 @@ def test_interrupting_the_kernel_stops_the_work(busy):
             message = {"content": {}}
             while "busy" not in message["content"].get("text", ""):
                 message = client.get_iopub_msg(timeout=60)
+            time.sleep(0.5)  # the cell has said so, and then sleeps
         manager.interrupt_kernel()
         client.execute_interactive(
             "print(work.result(30))",

@@ -1,5 +1,6 @@
 """What all views share: the work behind them, their errors, their rows of controls."""
 
+import asyncio
 import atexit
 import html
 import io
@@ -147,7 +148,7 @@ def _hear_interrupts() -> None:
         stop_all()
 
     def after_cell(result: Any) -> None:
-        if isinstance(result.error_in_exec, KeyboardInterrupt):
+        if isinstance(result.error_in_exec, KeyboardInterrupt | asyncio.CancelledError):
             stop_all()
 
     kernel.shell.events.register("post_run_cell", after_cell)

@@ -271,7 +271,9 @@ def nameless():
         return place.evaluate(
             """(place) => [...place.querySelectorAll("input, select, textarea, button, img")]
               .filter((e) => e.checkVisibility())
-              .filter((e) => !(e.getAttribute("aria-label") || e.title || e.alt
+              // A picture that can be clicked on is told by its frame.
+              .filter((e) => !(e.matches(".nst-frame[aria-label] img")
+                || e.getAttribute("aria-label") || e.title || e.alt
                 || (e.labels && [...e.labels].some((l) => l.textContent.trim()))
                 || (e.tagName === "BUTTON" && e.textContent.trim())))
               .map((e) => e.outerHTML.slice(0, 200))"""

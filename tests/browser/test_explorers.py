@@ -28,7 +28,7 @@ def press_and_see(page, image, press):
 
 
 def test_the_channel_slider_of_notebook_01(lab, shot, nameless):
-    page = lab("01_features.ipynb", height=1400)
+    page = lab("01_features.ipynb", width=1600, height=1500)
     view = page.locator(".nst-activations").first
     view.scroll_into_view_if_needed()
     image = view.locator(".nst-large img")
