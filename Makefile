@@ -1,4 +1,4 @@
-# make demo · test · lab · bench: each makes .venv from pyproject.toml when it is missing or out of date.
+# make demo · lab · app · test · grade · bench …: each makes .venv from pyproject.toml when it is missing or out of date.
 PYTHON ?= python3
 BIN = .venv/bin
 
