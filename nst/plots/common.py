@@ -3,9 +3,10 @@
 import io
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -72,3 +73,13 @@ def pictures(
     for axes, title in zip(places, titles, strict=False):
         axes.set_title(title, fontsize="medium")
     return figure
+
+
+def finish(
+    figure: Figure, axes: Axes, title: str, grid: Literal["both", "x", "y"] = "both"
+) -> None:
+    """What charts of lines share: a title that says what to see, a faint grid, a legend beside."""
+    axes.set_title(title, fontsize="medium")
+    axes.grid(axis=grid, color="#E4E4E4", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside right upper", frameon=False, fontsize="small")

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nst.plots.common import QUIET, WIDTH, Shown
+from nst.plots.common import QUIET, WIDTH, Shown, finish
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; the marks do so without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -27,10 +27,7 @@ def pushes(norms: Mapping[str, Mapping[str, float]], title: str) -> Figure:
     for index, (name, by_layer) in enumerate(norms.items()):
         _line(axes, index, list(by_layer), list(by_layer.values()), name)
     axes.set(yscale="log", ylabel="length of the gradient")
-    axes.set_title(title, fontsize="medium")
-    axes.grid(axis="y", color="#E4E4E4", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    finish(figure, axes, title, grid="y")
     figure.alt = f"Length of the gradient by layer, one line each for {', '.join(norms)}. {title}."
     return figure
 
@@ -60,10 +57,7 @@ def judgements(
         )
     axes.set(xlabel=names[0], ylabel=names[1])
     axes.margins(0.1)
-    axes.set_title(title, fontsize="medium")
-    axes.grid(color="#E4E4E4", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    finish(figure, axes, title)
     figure.alt = f"Runs by {names[0]} and {names[1]}: {', '.join(curves)}. {title}."
     return figure
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from torch import Tensor
 
-from nst.plots.common import QUIET, WIDTH, Shown
+from nst.plots.common import QUIET, WIDTH, Shown, finish
 from nst.plots.layers import COLOURS, DOTS, MARKS
 
 
@@ -87,10 +87,7 @@ def growth(
         side.set_major_locator(LogLocator(subs=(1, 2, 5)))
         side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         side.set_minor_locator(NullLocator())
-    axes.set_title(title, fontsize="medium")
-    axes.grid(color="#E4E4E4", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    finish(figure, axes, title)
     figure.alt = f"{names[1]} against {names[0]}: {', '.join(curves)}. {title}."
     return figure
 
@@ -144,10 +141,7 @@ def descents(
         axes.axhline(goal, color=QUIET, linewidth=0.8, linestyle=":")
     axes.set(yscale="log", xlabel="evaluations", ylabel="loss")
     axes.margins(y=0.12)
-    axes.set_title(title, fontsize="medium")
-    axes.grid(axis="y", color="#E4E4E4", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    finish(figure, axes, title, grid="y")
     figure.alt = f"Loss against evaluations for {', '.join(totals)}. {title}."
     return figure
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
 from nst.images import postprocess_image
-from nst.plots.common import DPI, WIDTH, Shown
+from nst.plots.common import DPI, WIDTH, Shown, finish
 
 # Okabe and Ito's colours, then dashed: told apart by every eye.
 LINES = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -98,10 +98,7 @@ def spectra(images: Mapping[str, Tensor], title: str = "", unit: bool = False) -
     axes.set_xticks([2, 4, 8, 16, 32], ["2", "4", "8", "16", "32"])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.invert_xaxis()  # fine detail on the right
-    axes.set_title(title, fontsize="medium")
-    axes.grid(color="#E4E4E4", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    finish(figure, axes, title)
     figure.alt = f"{title or 'Power by wavelength'}. Curves: {', '.join(images)}"
     return figure
 
@@ -136,10 +133,7 @@ def lines(
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_title(title, fontsize="medium")
-    axes.grid(color="#E4E4E4", linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+    finish(figure, axes, title)
     figure.alt = f"{title or ylabel}. Lines: {', '.join(values)}; over {xlabel}"
     return figure
 
