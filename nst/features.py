@@ -1,6 +1,6 @@
 """Activations by layer, and what each layer sees."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,9 +19,22 @@ def extract_features(network: Network, image: Tensor, layers: Sequence[str]) -> 
         SettingsError: the network has no such layer.
         ImageError: the image has another shape, or is too small for a layer.
     """
+    check_shape(image)
+    return network(image, layers)
+
+
+def walk_features(
+    network: Network, image: Tensor, layers: Sequence[str]
+) -> Iterator[tuple[str, Tensor]]:
+    """What `extract_features` returns, layer by layer as they are computed; see `Network.walk`."""
+    check_shape(image)
+    return network.walk(image, layers)
+
+
+def check_shape(image: Tensor) -> None:
+    """Raise ImageError unless the image is (B, 3, H, W)."""
     if image.dim() != 4 or image.shape[1] != 3:
         raise ImageError(f"an image has shape (B, 3, H, W), not {tuple(image.shape)}")
-    return network(image, layers)
 
 
 class Layer(NamedTuple):

@@ -66,7 +66,7 @@ def plan(
         SettingsError: nothing fits, or the network's memory is not known, as it is no VGG.
     """
     network, layers = only_vgg(network), layers_of(settings)
-    here, tiled = view(network, layers), bytes_per_pixel(network, layers)
+    here, per_pixel = view(network, layers), bytes_per_pixel(network, layers)
     pixels = shape[0] * shape[1]
     picture = 3 * NUMBER * pixels
     pair = 2 * picture if settings.optimizer != "adam" else 0
@@ -77,19 +77,17 @@ def plan(
     held = PROCESS + weights + others + targets + copies * picture
     turns, rest = max(TURNS * picture, targets), limit - held
 
-    # At once, the style layers' gradients have to wait for their turn.
-    untiled = tiled + feature_bytes(network, settings.style_weight, settings.style_layers)
-    whole, history = max(turns, untiled * max([pixels, *styles])), settings.history
+    whole, history = max(turns, per_pixel * max([pixels, *styles])), settings.history
     if pair and whole + history * pair > rest:
         # Half of what is left to the steps, since both they and the tiles save time.
         history = min(history, max(SHORTEST, rest // 2 // pair))
     room = rest - history * pair
     if whole <= room:
         return Plan(None, history)
-    tile, least = isqrt(max(0, room // tiled)) - 2 * here.margin, smallest_tile(here)
+    tile, least = isqrt(max(0, room // per_pixel)) - 2 * here.margin, smallest_tile(here)
     if room < turns or tile < least:
         shortest = min(SHORTEST, settings.history) * pair
-        needed = held + shortest + max(turns, tiled * (least + 2 * here.margin) ** 2)
+        needed = held + shortest + max(turns, per_pixel * (least + 2 * here.margin) ** 2)
         raise SettingsError(
             f"{shape[1]}×{shape[0]} pixels need a memory limit of {ceil(needed / 10**7) / 100} GB, "
             f"not {limit / 10**9:.2f} GB; raise it, or take a smaller size"
@@ -98,7 +96,7 @@ def plan(
 
 
 def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
-    """What a tile takes for each of its pixels, by the activations kept for the way back.
+    """What an evaluation takes for each pixel, by the activations kept for the way back.
 
     Each ReLU's result is kept; a max pooling's with the places of its maxima, 8 bytes each; a
     convolution's only where a loss reads it; and its padded input where padding copies it.

@@ -8,7 +8,8 @@ the ReLU, our `relu4_2`.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -77,10 +78,25 @@ class Network(nn.Module):
 
     def __call__(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Activations of `layers`, never of less than float32: losses are long sums of them."""
+        return super().__call__(image, layers)
+
+    def walk(self, image: Tensor, layers: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+        """The names of `layers` and their activations, each as soon as it is computed.
+
+        What is made of an activation before the next is asked for comes before the layers behind it
+        on the way back too: its gradient need not wait in memory for theirs.
+        """
+        yield from self(image, layers).items()
+
+    def rounding(self, image: Tensor) -> AbstractContextManager[object]:
+        """Within it the network computes in its `precision`."""
         if self.precision != "bfloat16":
-            return super().__call__(image, layers)
-        with torch.autocast(image.device.type, torch.bfloat16, cache_enabled=False):
-            return {n: feature.float() for n, feature in super().__call__(image, layers).items()}
+            return nullcontext()
+        return torch.autocast(image.device.type, torch.bfloat16, cache_enabled=False)
+
+    def unrounded(self, x: Tensor) -> Tensor:
+        """Activations as losses need them: no less than float32."""
+        return x.float() if self.precision == "bfloat16" else x
 
     def normalise(self, image: Tensor) -> Tensor:
         """The image on the scale that the network was trained on."""
@@ -144,6 +160,11 @@ class VGG(Network):
 
     def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Activations (B, C, H / stride, W / stride) of `layers`; nothing deeper is computed."""
+        features = dict(self.walk(image, layers))
+        return {name: features[name] for name in layers}
+
+    def walk(self, image: Tensor, layers: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+        """As `Network.walk`, in order of evaluation; of what `forward` returns."""
         self.check_layers(layers)
         deepest = max(layers, key=self.layer_names.index)
         if min(image.shape[-2:]) < self.smallest_input(deepest):
@@ -151,16 +172,16 @@ class VGG(Network):
                 f"a picture of {image.shape[-1]}×{image.shape[-2]} pixels is too small for "
                 f"{deepest}, which needs {self.smallest_input(deepest)} on the short side"
             )
-        x, features = self.normalise(image), {}
+        x = self.normalise(image)
         for name, module in self.layers.items():
             # Overwriting an activation that nobody asked for spares its memory.
             spare = isinstance(module, ReLU) and name.replace("relu", "conv") not in layers
-            x = module(x, overwrite=True) if spare else module(x)
+            with self.rounding(image):
+                x = module(x, overwrite=True) if spare else module(x)
             if name in layers:
-                features[name] = x
+                yield name, self.unrounded(x)
             if name == deepest:
                 break
-        return {name: features[name] for name in layers}
 
 
 class ReLU(nn.Module):
@@ -208,7 +229,9 @@ class TorchvisionNetwork(Network):
         if key not in self._extractors:
             self._extractors[key] = out_of_place(create_feature_extractor(self.model, list(layers)))
         try:
-            return self._extractors[key](self.normalise(image))
+            with self.rounding(image):
+                found = self._extractors[key](self.normalise(image))
+            return {name: self.unrounded(feature) for name, feature in found.items()}
         except (RuntimeError, AssertionError) as error:
             raise ImageError(
                 f"{self.settings.get('network', 'the network')} cannot take a picture of "

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from nst.cache import See, cached
 from nst.errors import SettingsError
-from nst.features import extract_features
+from nst.features import extract_features, walk_features
 from nst.losses import gram_matrix, total_variation_loss
 from nst.networks import Network
 from nst.settings import Settings
@@ -80,16 +80,21 @@ class Objective:
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Every term as a scalar, named "content relu4_2", "style relu1_1", …, "tv"."""
-        features = self.see(image, self.layers)
-        terms = {}
-        for layer, (target, factor) in self.content.items():
-            terms[f"content {layer}"] = factor * (features[layer] - target).square().sum()
-        for layer, (target, factor) in self.style.items():
-            gram = gram_matrix(features[layer])
-            terms[f"style {layer}"] = factor * (gram - target).square().sum()
+        content, style, smoothness = {}, {}, {}
         if self.tv_weight:
-            terms["tv"] = self.tv_weight * total_variation_loss(image, self.tv_norm)
-        return terms
+            # First, so that on the way back it comes last, when memory is free again.
+            smoothness["tv"] = self.tv_weight * total_variation_loss(image, self.tv_norm)
+        # Layer by layer, so that on the way back no gradient of a Gram matrix waits in memory.
+        for layer, feature in walk_features(self.network, channels_last(image), self.layers):
+            if layer in self.content:
+                target, factor = self.content[layer]
+                content[layer] = factor * (feature - target).square().sum()
+            if layer in self.style:
+                target, factor = self.style[layer]
+                style[layer] = factor * (gram_matrix(feature) - target).square().sum()
+        terms = {f"content {layer}": content[layer] for layer in self.content}
+        terms |= {f"style {layer}": style[layer] for layer in self.style}
+        return terms | smoothness
 
     def loss_and_gradient(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Every term, detached, and the gradient of their sum with respect to the image."""

@@ -96,9 +96,9 @@ def enlarged(image):
 
 def test_a_limit_changes_nothing_but_the_memory(picture, other, no_overhead, monkeypatch, capsys):
     sizes = []
-    forward = VGG.forward
+    walk = VGG.walk
     monkeypatch.setattr(
-        VGG, "forward", lambda self, x, layers: sizes.append(x.shape) or forward(self, x, layers)
+        VGG, "walk", lambda self, x, layers: sizes.append(x.shape) or walk(self, x, layers)
     )
     pictures = enlarged(picture), enlarged(other)
     options = {"sizes": 320, "num_steps": 3, "progress": False, "history": 3}

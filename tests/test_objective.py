@@ -1,10 +1,13 @@
 """The objective against the published arithmetic, written out in NumPy."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from nst import Objective, SettingsError, extract_features, load_network, make_settings
+from nst.losses import gram_matrix
 from nst.objective import layers_of
 
 
@@ -133,10 +136,11 @@ def test_a_relative_term_is_its_weight_where_nothing_is_seen(network, pictures):
     settings = make_settings(style_layers={"relu1_1": 2.0, "relu3_1": 1.0}, style_weight=7.0)
     objective = Objective(network, content, [style], settings)
 
-    def blind(image, layers):
-        return {n: torch.zeros_like(f) for n, f in network(image, layers).items()}
+    class Blind:
+        def walk(self, image, layers):
+            return ((name, torch.zeros_like(x)) for name, x in network.walk(image, layers))
 
-    objective.network = blind
+    objective.network = Blind()
     terms = {name: term.item() for name, term in objective(image).items()}
     assert terms["content relu4_2"] == pytest.approx(1.0)
     assert terms["style relu1_1"] == pytest.approx(14.0)
@@ -218,3 +222,28 @@ def test_a_layer_counts_if_either_loss_reads_it():
         style_layers={"relu3_1": 0.0, "relu1_1": 1.0},
     )
     assert layers_of(settings) == ["relu3_1", "relu1_1"]
+
+
+def test_on_the_way_back_no_gradient_of_a_gram_matrix_waits(network, pictures):
+    """Its term's gradient begins when the next layer's is done: only one is held at a time."""
+    image, content, style = pictures
+    objective, events = Objective(network, content, [style], make_settings()), []
+    walk = network.walk
+
+    def watched(image, layers):
+        for name, feature in walk(image, layers):
+            feature.register_hook(lambda gradient, name=name: events.append(f"{name} done"))
+            yield name, feature
+
+    def gram(feature):
+        found = gram_matrix(feature)
+        name = f"{STANDARD[int(math.log2(pictures[0].shape[-1] // feature.shape[-1]))]} begun"
+        found.register_hook(lambda gradient: events.append(name))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "walk", watched)
+        patch.setattr("nst.objective.gram_matrix", gram)
+        objective.loss_and_gradient(image)
+    events.remove("relu4_2 done")
+    assert events == [f"{name} {event}" for name in STANDARD[::-1] for event in ("begun", "done")]

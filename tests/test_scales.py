@@ -151,12 +151,12 @@ def test_the_margin_is_what_the_deepest_layer_sees():
 class Counting(VGG):
     """Notes how many pixels it sees at a time, and is out of memory above `most` of them."""
 
-    def forward(self, image, layers):
+    def walk(self, image, layers):
         pixels = image[0, 0].numel()
         self.seen = [*getattr(self, "seen", []), pixels]
         if pixels > getattr(self, "most", 1e9) and len(self.seen) >= getattr(self, "since", 0):
             raise torch.cuda.OutOfMemoryError("no memory")
-        return super().forward(image, layers)
+        return super().walk(image, layers)
 
 
 def counting(**limits):

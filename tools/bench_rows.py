@@ -84,6 +84,7 @@ def whole_run(size: int = 192, evaluations: int = 60, turns: int = TURNS) -> Ite
 
 MEMORY = """
 import torch, bench_measure, bench_references, nst
+from nst.networks import fit_out
 torch.set_num_threads({threads})
 start, content, style = bench_measure.pictures({width}, {height})
 network = bench_measure.network_of("{network}")
@@ -93,7 +94,8 @@ run(start)
 print((bench_measure.peak_memory() - before) / 1e9 / ({width} * {height} / 1e6))
 """
 SETUPS = {
-    "ours": "run = nst.Objective(network, content, [style], nst.make_settings()).loss_and_gradient",
+    "ours": "ready = fit_out(network, start.device, 'float32')\n"
+    "run = nst.Objective(ready, content, [style], nst.make_settings()).loss_and_gradient",
     "bare network": "run = bench_references.bare(network)",
     "PyTorch tutorial": "run = bench_references.pytorch_tutorial("
     "network, content, style, 'relu4_2', bench_references.STANDARD)",
