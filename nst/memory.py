@@ -18,7 +18,7 @@ NUMBER = 4  # bytes of a float32
 
 # Measured on CPUs, as peaks of the process's resident memory:
 PROCESS = 13 * 10**8  # bytes of Python, torch, and what was freed but not handed back
-COPIES = 6  # of the picture: itself, the best, two gradients, and two that an optimiser keeps
+COPIES = 7  # of the picture: itself, the best, two gradients, and three that an optimiser keeps
 TURNS = 8  # more copies while the smoothness is evaluated or a step made, when no tile is held
 PASSING = 5  # a layer's activations so many times over while the gradient passes it
 SHORTEST = 3  # history with which L-BFGS is still itself

@@ -11,10 +11,13 @@ from torch import Tensor
 from nst.settings import Settings
 
 LONGEST_STEP = 0.3  # the most that L-BFGS moves a pixel in one step; pixels are in [0, 1]
-STRETCH = 3.0  # where no step was made yet, `LBFGS` goes so many times further than measured
-FALL = 0.3  # exponent of the frequency in `Guess`
-FIELD = 4  # pixels
-FADE = 0.95  # weight of the past, from step to step, in what `Guess` measures
+STRETCH = 2.5  # where no step was made yet, `LBFGS` goes so many times further than measured
+FIRST_STEP = 0.01  # the most that `LBFGS` moves a pixel before it knows anything
+# Of `Guess`:
+FALL = 0.3  # exponent of the frequency
+TRUST = 0.6  # exponent of the ratio of steps to changes
+FADE = 0.9  # weight of the past, from step to step
+COLOUR_AXES = (1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0)  # grey, and what is not grey
 
 
 class PlainLBFGS(torch.optim.Optimizer):
@@ -72,7 +75,7 @@ def apply_inverse_hessian(gradient: Tensor, pairs: list[list[Tensor]]) -> Tensor
 
 
 class LBFGS(torch.optim.Optimizer):
-    """`PlainLBFGS` with a better first guess: as good a picture in about two thirds of the steps.
+    """`PlainLBFGS` with a better first guess: as good a picture in about six tenths of the steps.
 
     Where it remembers nothing, plain L-BFGS takes the loss to be equally curved in all directions,
     and as much as along the last step. This one knows pictures (`Guess`), and goes `STRETCH` times
@@ -94,10 +97,10 @@ class LBFGS(torch.optim.Optimizer):
             remember(state, gradient - state["gradient"], self.guess)
         else:
             state.update(nothing_known(gradient, group["history"]) | self.guess.nothing_known())
-        # Nothing is known of the curvature: as tiny a step as torch's, then ever longer ones.
-        tiny = 10 ** state["blind"] / gradient.abs().sum().clamp(min=1)
+        # Nothing is known of the curvature: a short step, then ever longer ones.
+        short = (FIRST_STEP / gradient.abs().max()).clamp(max=1) * 10 ** state["blind"]
         known = inverse_hessian_product(state, gradient, partial(self.guess, state))
-        direction = torch.where(state["scale"] == 0, tiny * gradient, known)
+        direction = torch.where(state["scale"] == 0, short * gradient, known)
         length = (LONGEST_STEP / direction.abs().max()).clamp(max=group["lr"])
         move = -length * direction
         image += move.view_as(image)
@@ -107,11 +110,13 @@ class LBFGS(torch.optim.Optimizer):
 class Guess:
     """Guesses how far to go along a gradient, up to one factor for all of it.
 
-    Further at low frequencies f, by 1/f^`FALL`. And further where the gradient changed little for
-    the steps that were made: among the frequencies, in rings half an octave wide, and in the
-    picture, in fields of about `FIELD` × `FIELD` pixels. Were the curvature a matter of rings or
-    fields alone, the right factor would be the square root of mean squared step over mean squared
-    change; as it is not, the guess takes the root of that root.
+    Further at low frequencies f, by 1/f^`FALL`. And further where the gradient changed little along
+    the steps that were made: by pixel, and by colour and frequency, in rings half an octave wide.
+
+    A pixel's step is divided by the root mean square of its changes, as Dauphin et al. (2015,
+    "Equilibrated adaptive learning rates", section 4) divide by that of the Hessian's rows. Among
+    colours and frequencies the steps differ as much as the changes; there it is a power, `TRUST`,
+    of their ratio: 1 would be right if the loss curved by colour and frequency alone.
     """
 
     def __init__(self, image: Tensor):
@@ -124,44 +129,48 @@ class Guess:
         ring = torch.bucketize(frequency, 2**-octaves)
         self.ring = ring.to(image.device)  # of every coefficient
         self.in_ring = ring.flatten().bincount(minlength=len(octaves) + 1).clamp(min=1).to(image)
-        self.fields = max(1, round(height / FIELD)), max(1, round(width / FIELD))
+        self.axes = F.normalize(torch.tensor(COLOUR_AXES)).to(image)
 
     def nothing_known(self) -> dict[str, Tensor]:
-        """Sums of mean squares of the steps, and of the changes: (2, rows, columns), (2, n)."""
+        """Mean squares of changes by pixel (1, 3, H, W); of steps and of changes by ring (2, 3, n).
+
+        They are zeros where nothing was measured.
+        """
         zeros = self.fall.new_zeros
-        return {"fields": zeros(2, *self.fields), "rings": zeros(2, len(self.in_ring))}
+        return {"pixels": zeros(self.shape), "rings": zeros(2, 3, len(self.in_ring))}
 
     def learn(self, state: dict[str, Any], step: Tensor, change: Tensor, fits: Tensor) -> None:
         """Take in a step and the change along it, if it fits; the past fades by `FADE`."""
-        weight = fits / change.square().sum()
-        measured = zip(self.measure(step), self.measure(change), strict=True)
-        for name, both in zip(("fields", "rings"), measured, strict=True):
-            state[name] = FADE * state[name] + weight * torch.stack(both)
+        weight = fits / change.square().mean()
+        rings = torch.stack([self.by_ring(step), self.by_ring(change)])
+        state["pixels"] = FADE * state["pixels"] + weight * change.view(self.shape).square()
+        state["rings"] = FADE * state["rings"] + weight * rings
 
-    def measure(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squares of a flat picture's pixels by field, and of its coefficients by ring."""
-        picture = values.view(self.shape)[0]
-        fields = F.adaptive_avg_pool2d(picture.square().mean(0, keepdim=True), self.fields)[0]
-        power = torch.fft.rfft2(picture, norm="ortho").abs().square().mean(0).flatten()
-        rings = torch.zeros_like(self.in_ring).index_add(0, self.ring.flatten(), power)
-        return fields, rings / self.in_ring
+    def by_ring(self, values: Tensor) -> Tensor:
+        """Mean squares of a flat picture's coefficients, by colour axis and ring: (3, n)."""
+        power = torch.fft.rfft2(self.turned(values), norm="ortho").abs().square().flatten(1)
+        sums = power.new_zeros(3, len(self.in_ring)).index_add(1, self.ring.flatten(), power)
+        return sums / self.in_ring
+
+    def turned(self, values: Tensor) -> Tensor:
+        """A flat picture's colours on the colour axes: (3, H, W)."""
+        return (self.axes @ values.view(3, -1)).view(3, *self.size)
 
     def __call__(self, state: dict[str, Any], vector: Tensor) -> Tensor:
         """How far to go along a flat gradient; symmetric and positive definite."""
-        # Fields count before and after, hence half of each; so the product stays symmetric.
-        local = factors(state["fields"]).sqrt()[None, None]
-        local = F.interpolate(local, self.size, mode="bilinear")
-        spectrum = self.fall * factors(state["rings"])[self.ring]
-        coefficients = torch.fft.rfft2(local * vector.view(self.shape))
-        return (local * torch.fft.irfft2(spectrum * coefficients, s=self.size)).flatten()
+        # Half of each pixel's factor before and half after, so that the product stays symmetric.
+        local = about_one(state["pixels"].log() / -4, most=1).flatten()
+        steps, changes = state["rings"].log() / 2
+        spectrum = self.fall * about_one(TRUST * (steps - changes), most=3)[:, self.ring]
+        coefficients = spectrum * torch.fft.rfft2(self.turned(local * vector))
+        further = torch.fft.irfft2(coefficients, s=self.size).view(3, -1)
+        return local * (self.axes.T @ further).flatten()
 
 
-def factors(squares: Tensor) -> Tensor:
-    """(steps² / changes²)^¼, but for a common factor; 1 where nothing was measured."""
-    steps, changes = squares
-    ratio = (steps / changes).log()
-    ratio = torch.where(ratio.isfinite(), ratio, 0.0)
-    return ((ratio - ratio.mean()) / 4).clamp(-3, 3).exp()
+def about_one(logarithms: Tensor, most: float) -> Tensor:
+    """Factors about 1, at most e^`most` from it either way; 1 where nothing was measured."""
+    known = torch.where(logarithms.isfinite(), logarithms, 0.0)
+    return (known - known.mean()).clamp(-most, most).exp()
 
 
 def nothing_known(gradient: Tensor, history: int) -> dict[str, Any]:

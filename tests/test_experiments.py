@@ -468,12 +468,17 @@ def test_pictures_that_are_the_same_leave_the_weights_alone(picture, here):
 def test_a_worker_computes_no_target_twice(picture, other, here, monkeypatch):
     monkeypatch.setattr(workers, "CACHE", Cache())
     network = workers.loaded_network(nst.Settings(), torch.device("cpu"))
-    images = []
-    with network.register_forward_pre_hook(lambda _, inputs: images.append(inputs[0].shape[-2:])):
-        grid(
-            content=picture, style=[other, other.flip(-1)], content_weight=[1, 2, 3],
-            num_steps=0, executor=here,
-        )  # fmt: skip
+    images, walk = [], network.walk
+
+    def noted(image, layers):
+        images.append(image.shape[-2:])
+        return walk(image, layers)
+
+    monkeypatch.setattr(network, "walk", noted)
+    grid(
+        content=picture, style=[other, other.flip(-1)], content_weight=[1, 2, 3],
+        num_steps=0, executor=here,
+    )  # fmt: skip
     assert images.count(torch.Size([44, 36])) == 2  # each style once
     assert images.count(torch.Size([40, 56])) == 1 + 6  # the content once, each start once
 

@@ -1,5 +1,7 @@
 """Our L-BFGS against torch's, against the secant equation, and the faster one against BFGS."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -94,12 +96,31 @@ def test_it_does_not_stop_where_torchs_would(kind):
 
 
 def test_with_the_plain_guess_it_takes_the_plain_steps(monkeypatch):
+    """From the same first step, of which the plain one makes a tiny one."""
+    image, plain = start(), start()
+    first = quadratic()(plain.detach())
+    tiny = (first.abs().max() / first.abs().sum().clamp(min=1)).item()
+    monkeypatch.setattr(optimizers, "FIRST_STEP", tiny)
     monkeypatch.setattr(optimizers, "STRETCH", 1.0)
     monkeypatch.setattr(Guess, "__call__", lambda _self, _state, vector: vector)
-    image, plain = start(), start()
     ours = iterates(LBFGS(image, history=5), image, quadratic(), 20)
     expected = iterates(PlainLBFGS(plain, history=5), plain, quadratic(), 20)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 1.0, 1e9])
+def test_the_first_step_is_the_gradient_or_shorter(scale):
+    image = start()
+    gradient = scale * quadratic()(image.detach())
+    (after,) = iterates(LBFGS(image), image, lambda x: scale * quadratic()(x), 1)
+    length = min(1.0, optimizers.FIRST_STEP / gradient.abs().max().item())
+    torch.testing.assert_close(after, start().detach() - length * gradient)
+
+
+def test_where_nothing_pulls_it_stays():
+    image = start()
+    pictures = iterates(LBFGS(image), image, torch.zeros_like, 3)
+    torch.testing.assert_close(pictures[-1], start().detach())
 
 
 def test_both_converge_to_the_same_picture():
@@ -166,31 +187,58 @@ def test_the_guess_goes_further_at_low_frequencies():
         torch.testing.assert_close(gone, wave * frequency**-optimizers.FALL, rtol=0, atol=1e-6)
 
 
-def test_the_guess_goes_further_where_the_gradient_changed_less():
+def test_a_pixel_goes_further_if_its_gradient_changed_less():
+    """By the root mean square of the changes, up to a factor of e² either way."""
     guess = Guess(torch.zeros(1, 3, 16, 32, dtype=torch.float64))
-    state, step = guess.nothing_known(), torch.ones(1, 3, 16, 32).double()
-    change = step.clone()
-    change[..., 16:] = 16.0
-    guess.learn(state, step.flatten(), change.flatten(), torch.tensor(True))
-    state["rings"] = guess.nothing_known()["rings"]
-    dots = torch.zeros(2, 1, 3, 16, 32).double()
-    dots[0, 0, 0, 8, 2], dots[1, 0, 0, 8, 29] = 1, 1
-    left, right = (guess(state, dot.flatten()).max() for dot in dots)
-    assert left / right == pytest.approx((16**2) ** (1 / 4), rel=1e-6)
-
-
-def test_the_guess_goes_further_at_frequencies_at_which_the_gradient_changed_less():
-    guess = Guess(torch.zeros(1, 3, 16, 16, dtype=torch.float64))
-    slow, fast = (
-        torch.cos(torch.arange(16).double() * 2 * torch.pi * f).expand(1, 3, 16, 16).flatten()
-        for f in (1 / 8, 1 / 2)
-    )
+    change = torch.ones(1, 3, 16, 32).double()
+    change[..., 16:] = 4.0
+    change[0, 1, 3, 3] = 1e6
     state = guess.nothing_known()
-    guess.learn(state, slow + fast, slow + 81 * fast, torch.tensor(True))
-    state["fields"] = guess.nothing_known()["fields"]
-    further = [guess(state, wave) @ wave / (wave @ wave) for wave in (slow, fast)]
-    expected = (81**2) ** (1 / 4) * 4**optimizers.FALL
-    assert further[0] / further[1] == pytest.approx(expected, rel=1e-6)
+    guess.learn(state, change.flatten(), change.flatten(), torch.tensor(True))
+    state["rings"] = guess.nothing_known()["rings"]
+    dots = torch.zeros(3, 1, 3, 16, 32).double()
+    dots[0, 0, 0, 8, 2], dots[1, 0, 0, 8, 29], dots[2, 0, 1, 3, 3] = 1, 1, 1
+    left, right, wild = (guess(state, dot.flatten()).max() for dot in dots)
+    assert left / right == pytest.approx(4, rel=1e-6)
+    middle = math.exp(change.log().mean())
+    assert left / wild == pytest.approx(middle * math.e**2, rel=1e-6)
+
+
+def wave(colour, frequency):
+    rows = torch.cos(torch.arange(16).double() * 2 * torch.pi * frequency).expand(16, 16)
+    return (torch.tensor(colour).double()[:, None, None] * rows).flatten()
+
+
+GREY, OTHER = (1.0, 1.0, 1.0), (1.0, 0.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [((GREY, 1 / 8), (GREY, 1 / 2)), ((GREY, 1 / 8), (OTHER, 1 / 8)), ((OTHER, 0), (GREY, 1 / 2))],
+)
+def test_colours_and_frequencies_go_further_if_the_gradient_changed_less(one, another):
+    guess = Guess(torch.zeros(1, 3, 16, 16, dtype=torch.float64))
+    one, another = wave(*one), wave(*another)
+    state = guess.nothing_known()
+    guess.learn(state, one + another, one + 9 * another, torch.tensor(True))
+    state["pixels"] = guess.nothing_known()["pixels"]
+    nothing = guess.nothing_known()
+    before, after = (
+        [guess(known, x) @ x / (x @ x) for x in (one, another)] for known in (nothing, state)
+    )
+    ratio = (after[0] / after[1]) / (before[0] / before[1])
+    assert ratio.item() == pytest.approx(9**optimizers.TRUST, rel=1e-6)
+
+
+def test_what_was_measured_fades():
+    guess = Guess(torch.zeros(1, 3, 8, 8, dtype=torch.float64))
+    generator, state = torch.Generator().manual_seed(4), guess.nothing_known()
+    changes = torch.randn(3, 192, generator=generator).double()
+    for change, fits in zip(changes, (True, False, True), strict=True):
+        guess.learn(state, change, change, torch.tensor(fits))
+    squares = (changes.square() / changes.square().mean(1, keepdim=True)).view(3, 1, 3, 8, 8)
+    expected = optimizers.FADE**2 * squares[0] + squares[2]
+    torch.testing.assert_close(state["pixels"], expected)
 
 
 def test_adam_is_torchs():

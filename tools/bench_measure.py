@@ -126,16 +126,20 @@ def pictures(width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def time_to(
     loss: float, content: str, style: str, sizes: Sequence[int], **options: Any
-) -> tuple[int, float]:
-    """Evaluations and seconds of a run until it has a loss at its last size; infinite if never."""
+) -> tuple[float, float]:
+    """Evaluations and seconds of a run until it has a loss at its last size; infinite if never.
+
+    An evaluation at a smaller size counts by its share of the last size's pixels.
+    """
 
     def watch(step: nst.Step) -> bool:
         return step.size == sizes[-1] and step.total <= loss
 
     options |= {"sizes": sizes, "callback": watch, "progress": False}
     result = nst.style_transfer(content, style, **options)
-    reached = result.reason == "stopped"
-    return len(result.history), result.seconds if reached else float("inf")
+    if result.reason != "stopped":
+        return float("inf"), float("inf")
+    return sum((step["size"] / sizes[-1]) ** 2 for step in result.history), result.seconds
 
 
 def in_a_process_of_its_own(code: str) -> Any:
