@@ -111,16 +111,17 @@ class Guess:
     """Guesses how far to go along a gradient, up to one factor for all of it.
 
     Further at low frequencies f, by 1/f^`FALL`. And further where the gradient changed little along
-    the steps that were made: by pixel, and by colour and frequency, in rings half an octave wide.
+    the steps that were made: by place, and by colour and frequency, in rings half an octave wide.
 
-    A pixel's step is divided by the root mean square of its changes, as Dauphin et al. (2015,
-    "Equilibrated adaptive learning rates", section 4) divide by that of the Hessian's rows. Among
-    colours and frequencies the steps differ as much as the changes; there it is a power, `TRUST`,
-    of their ratio: 1 would be right if the loss curved by colour and frequency alone.
+    At each place a step is divided by the root mean square of the changes, as Dauphin et al. (2015,
+    "Equilibrated adaptive learning rates", section 4) divide by that of the Hessian's rows. It is
+    that of 3×3 pixels in all colours: each pixel's own would paint grain. Among colours and
+    frequencies the steps differ as much as the changes; there it is a power, `TRUST`, of their
+    ratio: 1 would be right if the loss curved by colour and frequency alone.
     """
 
     def __init__(self, image: Tensor):
-        self.shape, self.size = image.shape, image.shape[-2:]
+        self.size = image.shape[-2:]
         height, width = self.size
         frequency = torch.fft.fftfreq(height)[:, None] ** 2 + torch.fft.rfftfreq(width) ** 2
         frequency = frequency.sqrt().clamp(min=1 / max(height, width))
@@ -132,18 +133,19 @@ class Guess:
         self.axes = F.normalize(torch.tensor(COLOUR_AXES)).to(image)
 
     def nothing_known(self) -> dict[str, Tensor]:
-        """Mean squares of changes by pixel (1, 3, H, W); of steps and of changes by ring (2, 3, n).
+        """Mean squares of changes by pixel (1, H, W); of steps and of changes by ring (2, 3, n).
 
         They are zeros where nothing was measured.
         """
         zeros = self.fall.new_zeros
-        return {"pixels": zeros(self.shape), "rings": zeros(2, 3, len(self.in_ring))}
+        return {"pixels": zeros(1, *self.size), "rings": zeros(2, 3, len(self.in_ring))}
 
     def learn(self, state: dict[str, Any], step: Tensor, change: Tensor, fits: Tensor) -> None:
         """Take in a step and the change along it, if it fits; the past fades by `FADE`."""
         weight = fits / change.square().mean()
         rings = torch.stack([self.by_ring(step), self.by_ring(change)])
-        state["pixels"] = FADE * state["pixels"] + weight * change.view(self.shape).square()
+        pixels = change.view(3, *self.size).square().mean(0, keepdim=True)
+        state["pixels"] = FADE * state["pixels"] + weight * pixels
         state["rings"] = FADE * state["rings"] + weight * rings
 
     def by_ring(self, values: Tensor) -> Tensor:
@@ -158,13 +160,14 @@ class Guess:
 
     def __call__(self, state: dict[str, Any], vector: Tensor) -> Tensor:
         """How far to go along a flat gradient; symmetric and positive definite."""
-        # Half of each pixel's factor before and half after, so that the product stays symmetric.
-        local = about_one(state["pixels"].log() / -4, most=1).flatten()
+        around = F.avg_pool2d(state["pixels"], 3, stride=1, padding=1, count_include_pad=False)
+        # Half of each place's factor before and half after, so that the product stays symmetric.
+        local = about_one(around.log() / -4, most=1)
         steps, changes = state["rings"].log() / 2
         spectrum = self.fall * about_one(TRUST * (steps - changes), most=3)[:, self.ring]
-        coefficients = spectrum * torch.fft.rfft2(self.turned(local * vector))
-        further = torch.fft.irfft2(coefficients, s=self.size).view(3, -1)
-        return local * (self.axes.T @ further).flatten()
+        coefficients = spectrum * torch.fft.rfft2(local * self.turned(vector))
+        further = local * torch.fft.irfft2(coefficients, s=self.size)
+        return (self.axes.T @ further.flatten(1)).flatten()
 
 
 def about_one(logarithms: Tensor, most: float) -> Tensor:
