@@ -56,7 +56,7 @@ grade: .venv/installed
 course: .venv/installed
 	$(BIN)/python -m nst.grading course $(or $(COURSE),course)
 
-# Against the published implementations; five minutes on two cores, an hour with BENCH=full.
+# Against the published implementations; five minutes on two cores, an hour and a half with BENCH=full.
 bench: .venv/installed
 	$(BIN)/python tools/bench.py
 

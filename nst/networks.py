@@ -164,7 +164,7 @@ class VGG(Network):
         return {name: features[name] for name in layers}
 
     def walk(self, image: Tensor, layers: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
-        """As `Network.walk`, in order of evaluation; of what `forward` returns."""
+        """As `Network.walk`, in order of evaluation; shapes as in `forward`."""
         self.check_layers(layers)
         deepest = max(layers, key=self.layer_names.index)
         if min(image.shape[-2:]) < self.smallest_input(deepest):

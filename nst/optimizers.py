@@ -17,7 +17,7 @@ FIRST_STEP = 0.01  # the most that `LBFGS` moves a pixel before it knows anythin
 FALL = 0.3  # exponent of the frequency
 TRUST = 0.6  # exponent of the ratio of steps to changes
 FADE = 0.9  # weight of the past, from step to step
-COLOUR_AXES = (1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0)  # grey, and what is not grey
+COLOUR_AXES = (1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0)  # grey, and two without
 
 
 class PlainLBFGS(torch.optim.Optimizer):
@@ -142,7 +142,7 @@ class Guess:
 
     def learn(self, state: dict[str, Any], step: Tensor, change: Tensor, fits: Tensor) -> None:
         """Take in a step and the change along it, if it fits; the past fades by `FADE`."""
-        weight = fits / change.square().mean()
+        weight = fits / change.square().mean().clamp(min=1e-30)  # a change of 0 does not fit
         rings = torch.stack([self.by_ring(step), self.by_ring(change)])
         pixels = change.view(3, *self.size).square().mean(0, keepdim=True)
         state["pixels"] = FADE * state["pixels"] + weight * pixels

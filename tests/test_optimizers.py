@@ -1,6 +1,5 @@
 """Our L-BFGS against torch's, against the secant equation, and the faster one against BFGS."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -118,8 +117,10 @@ def test_the_first_step_is_the_gradient_or_shorter(scale):
 
 def test_where_nothing_pulls_it_stays():
     image = start()
-    pictures = iterates(LBFGS(image), image, torch.zeros_like, 3)
+    optimizer = LBFGS(image)
+    pictures = iterates(optimizer, image, torch.zeros_like, 3)
     torch.testing.assert_close(pictures[-1], start().detach())
+    assert all(optimizer.state[image][name].isfinite().all() for name in ("pixels", "rings"))
 
 
 def test_both_converge_to_the_same_picture():

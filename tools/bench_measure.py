@@ -129,17 +129,19 @@ def time_to(
 ) -> tuple[float, float]:
     """Evaluations and seconds of a run until it has a loss at its last size; infinite if never.
 
-    An evaluation at a smaller size counts by its share of the last size's pixels.
+    An evaluation at a smaller size counts by its share of the last size's pixels. No size is larger
+    than the content picture.
     """
+    last = max(nst.load_image(content, sizes[-1]).shape)
 
     def watch(step: nst.Step) -> bool:
-        return step.size == sizes[-1] and step.total <= loss
+        return step.size == last and step.total <= loss
 
     options |= {"sizes": sizes, "callback": watch, "progress": False}
     result = nst.style_transfer(content, style, **options)
     if result.reason != "stopped":
         return float("inf"), float("inf")
-    return sum((step["size"] / sizes[-1]) ** 2 for step in result.history), result.seconds
+    return sum((step["size"] / last) ** 2 for step in result.history), result.seconds
 
 
 def in_a_process_of_its_own(code: str) -> Any:
