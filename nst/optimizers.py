@@ -12,6 +12,7 @@ from nst.settings import Settings
 
 LONGEST_STEP = 0.3  # the most that L-BFGS moves a pixel in one step; pixels are in [0, 1]
 STRETCH = 2.5  # where no step was made yet, `LBFGS` goes so many times further than measured
+STEADY = 0.8  # weight of the past in how far that is
 FIRST_STEP = 0.01  # the most that `LBFGS` moves a pixel before it knows anything
 # Of `Guess`:
 FALL = 0.3  # exponent of the frequency
@@ -79,8 +80,8 @@ class LBFGS(torch.optim.Optimizer):
 
     Where it remembers nothing, plain L-BFGS takes the loss to be equally curved in all directions,
     and as much as along the last step. This one knows pictures (`Guess`), and goes `STRETCH` times
-    as far. The two loops are matrix products with all remembered steps at once, in which a GPU
-    never waits for Python.
+    as far as measured, on average over the last steps. The two loops are matrix products with all
+    remembered steps at once, in which a GPU never waits for Python.
     """
 
     def __init__(self, image: Tensor, learning_rate: float = 1.0, history: int = 30):
@@ -199,8 +200,10 @@ def remember(state: dict[str, Any], change: Tensor, guess: Guess) -> None:
     # Else the loss curves downwards along the step, which no parabola fits.
     fits = step @ change > 1e-6 * step.norm() * change.norm()
     guess.learn(state, step, change, fits)
-    scale = STRETCH * (step @ change) / (change @ guess(state, change))
-    state["scale"] = torch.where(fits, scale, state["scale"])
+    past, scale = state["scale"], STRETCH * (step @ change) / (change @ guess(state, change))
+    # From step to step it varies by far more than the loss's curvature does.
+    steady = torch.where(past == 0, scale, past**STEADY * scale ** (1 - STEADY))
+    state["scale"] = torch.where(fits, steady, past)
     state["steps"][row], state["changes"][row] = step * fits, change * fits
     steps = state["steps"][: state["count"]]
     state["products"][: len(steps), row] = steps @ state["changes"][row]

@@ -100,6 +100,7 @@ def test_with_the_plain_guess_it_takes_the_plain_steps(monkeypatch):
     tiny = (first.abs().max() / first.abs().sum().clamp(min=1)).item()
     monkeypatch.setattr(optimizers, "FIRST_STEP", tiny)
     monkeypatch.setattr(optimizers, "STRETCH", 1.0)
+    monkeypatch.setattr(optimizers, "STEADY", 0.0)
     monkeypatch.setattr(Guess, "__call__", lambda _self, _state, vector: vector)
     ours = iterates(LBFGS(image, history=5), image, quadratic(), 20)
     expected = iterates(PlainLBFGS(plain, history=5), plain, quadratic(), 20)
@@ -148,6 +149,7 @@ def test_the_product_is_that_with_bfgss_matrix(history):
     image = torch.randn(1, 3, 2, 2, generator=generator, dtype=torch.float64)
     guess, pairs = Guess(image), []
     state = nothing_known(image.flatten(), history) | guess.nothing_known()
+    logarithm = None  # of the scale: the first measured one, then a moving average
     for number in range(12):
         step = torch.randn(12, generator=generator, dtype=torch.float64) * 10.0 ** (-number / 3)
         change = quadratic()(step + 0.5) * (-1 if number == 6 else 1)
@@ -158,7 +160,9 @@ def test_the_product_is_that_with_bfgss_matrix(history):
         matrix = torch.stack([guess(state, unit) for unit in torch.eye(12).double()]).numpy()
         if number != 6:
             measured = step @ change / (change @ torch.from_numpy(matrix) @ change)
-            assert state["scale"].item() == pytest.approx(optimizers.STRETCH * measured.item())
+            new = np.log(optimizers.STRETCH * measured.item())
+            logarithm = new if logarithm is None else 0.8 * logarithm + 0.2 * new
+        assert state["scale"].item() == pytest.approx(np.exp(logarithm))
         gradient = torch.randn(12, generator=generator, dtype=torch.float64)
         expected = bfgs(state["scale"].item() * matrix, known) @ gradient.numpy()
         product = inverse_hessian_product(state, gradient, lambda v: guess(state, v))
