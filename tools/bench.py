@@ -9,7 +9,7 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -71,7 +71,7 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def markdown(rows: Iterable[Row], info: Mapping[str, object]) -> str:
+def markdown(rows: Sequence[Row], info: Mapping[str, object]) -> str:
     """The whole of RESULTS.md."""
     lines = [
         "# Benchmark",
@@ -82,13 +82,10 @@ def markdown(rows: Iterable[Row], info: Mapping[str, object]) -> str:
         "",
         ", ".join(f"{name}: {value}" for name, value in info.items()),
     ]
-    section = None
-    for row in rows:
-        if row.section != section:
-            section = row.section
-            lines += ["", f"## {section}", "", "| " + " | ".join(HEADINGS) + " |"]
-            lines += ["|" + " --- |" * len(HEADINGS)]
-        lines.append("| " + " | ".join(row.cells()) + " |")
+    for section in dict.fromkeys(row.section for row in rows):
+        lines += ["", f"## {section}", "", "| " + " | ".join(HEADINGS) + " |"]
+        lines += ["|" + " --- |" * len(HEADINGS)]
+        lines += ["| " + " | ".join(row.cells()) + " |" for row in rows if row.section == section]
     return "\n".join(lines) + "\n"
 
 

@@ -52,8 +52,7 @@ def fewer_steps(
     From noise also with some steps at half the size first, as the default sizes have it. Of the
     last rows, one is for the optimiser alone, and one has these steps in the runs from noise.
     """
-    alone: dict[str, list[float]] = {"evaluations": [], "s": []}
-    coarse_first: dict[str, list[float]] = {"evaluations": [], "s": []}
+    runs: list[tuple[str, bool, dict[str, float]]] = []  # start, coarse steps first?, ratios
     for network, size, (content, style), start in product(
         networks, sizes, pairs, ("content", "noise")
     ):
@@ -62,39 +61,35 @@ def fewer_steps(
             content,
             style,
             **options,
-            sizes=(size,),
+            sizes=size,
             num_steps=evaluations - 1,
             optimizer="lbfgs-plain",
             history=100,
             progress=False,
         )
         goal = min(plain.history, key=lambda step: step["total"])
-        ways: dict[str, tuple[Sequence[int], list[dict[str, list[float]]]]]
-        ways = {"": ([size], [alone, coarse_first])}
-        if start == "noise":
-            ways = {
-                "": ([size], [alone]),
-                ", half the size first": ([size // 2, size], [coarse_first]),
-            }
-        for way, (steps_at, collections) in ways.items():
+        for coarse in [False, True] if start == "noise" else [False]:
+            steps_at = [size // 2, size] if coarse else [size]
             steps = (COARSE_STEPS, 2 * evaluations)[-len(steps_at) :]
             cost, spent = time_to(
                 goal["total"], content, style, steps_at, num_steps=steps, **options
             )
-            label = f"{network}, {content} × {style}, from {start}, {size} px{way}"
+            label = f"{network}, {content} × {style}, from {start}, {size} px"
+            label += ", half the size first" * coarse
             figures = {"evaluations": (cost, goal["number"] + 1), "s": (spent, goal["seconds"])}
+            runs.append((start, coarse, {unit: a / b for unit, (a, b) in figures.items()}))
             for unit, (ours, theirs) in figures.items():
-                for ratios in collections:
-                    ratios[unit].append(ours / theirs)
                 row = (label, "lbfgs-plain", unit, ours, theirs, ours / theirs, 1.0)
                 yield Row("Fewer steps", *row)
-    for what, ratios in (
+    alone = [ratios for _, coarse, ratios in runs if not coarse]
+    first = [ratios for start, coarse, ratios in runs if coarse or start == "content"]
+    for what, found in (
         ("at one size", alone),
-        ("with half the size first from noise", coarse_first),
+        ("with half the size first from noise", first),
     ):
         for unit, bar in (("evaluations", 0.6), ("s", 0.65)):
-            mean = statistics.geometric_mean(ratios[unit])
-            label = f"geometric mean of {len(ratios[unit])} {what}, {unit}"
+            mean = statistics.geometric_mean([ratios[unit] for ratios in found])
+            label = f"geometric mean of {len(found)} {what}, {unit}"
             yield Row("Fewer steps", label, "lbfgs-plain", "", mean, 1.0, mean, bar)
 
 
