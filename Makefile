@@ -28,9 +28,9 @@ test-styles: .venv/installed
 lab: .venv/installed
 	$(BIN)/jupyter lab --notebook-dir notebooks notebooks/index.ipynb
 
-# The studio in a browser, for people who do not program; on this machine only.
+# The studio in a browser, for people who do not program; on this machine only, but for SERVER=name.
 app: .venv/installed
-	JUPYTER_PATH=$(CURDIR)/tools/app $(BIN)/voila notebooks/explore.ipynb --Voila.ip=127.0.0.1 --Voila.config_file_paths=tools/app
+	$(BIN)/python tools/serve.py $(if $(SERVER),--server=$(SERVER))
 
 # Runs all notebooks and keeps what they show; half an hour.
 notebooks: .venv/installed

@@ -19,7 +19,7 @@ from nst.images import (
 )
 from nst.loop import Step
 from nst.networks import ARCHITECTURES, PADDINGS, POOLINGS, load_network
-from nst.settings import CHOICES, PRESETS
+from nst.settings import CHOICES, PRESETS, make_settings
 from nst.transfer import style_transfer
 
 EPILOG = """\
@@ -125,7 +125,9 @@ def paint(options: argparse.Namespace) -> int:
     if "settings" in given and "preset" in given:
         raise SettingsError("--settings and --preset exclude each other; give one of them")
     if "settings" in given:
-        given = read_settings(given.pop("settings")) | given
+        saved = read_settings(given.pop("settings"))
+        make_settings(**saved)  # whatever else a file holds would become arguments
+        given = saved | given
     for name in ("content_layers", "style_layers"):
         if isinstance(given.get(name), list):
             given[name] = layer_weights(given[name])

@@ -12,13 +12,9 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
-from urllib.error import HTTPError
-from urllib.parse import quote
-from urllib.request import Request, urlopen
 
 import numpy as np
 import torch
@@ -27,13 +23,11 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nst.downloads import fetch
 from nst.errors import ImageError, SettingsError
 from nst.files import check_place, refusing, write_atomically, write_json
 
 Source = str | Path | Image.Image | np.ndarray
-
-DOWNLOAD_LIMIT = 100_000_000  # bytes
-DOWNLOAD_TIMEOUT = 30.0  # seconds without an answer, not for the whole download
 
 # An installed wheel holds data/ inside the package; a checkout holds it beside the package.
 DATA = Path(__file__).parent / "data"
@@ -51,6 +45,14 @@ PHOTOGRAPHS = {  # files in scikit-image's wheel
     "grass": "grass.png",
     "gravel": "gravel.png",
 }
+
+# Formats that are read, by Pillow's names, as far as it has been built with them. Not among them:
+# EPS, which Pillow has Ghostscript run as the program that it is, and those that need a handler.
+FORMATS = (
+    "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF", "HEIF",
+    "ICNS", "ICO", "IM", "IMT", "JPEG", "JPEG2000", "MPO", "MSP", "PCD", "PCX", "PIXAR", "PNG",
+    "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM", "XVTHUMB",
+)  # fmt: skip
 
 # 4:4:4 (subsampling 0) keeps the colour of single brush strokes, which JPEG's default halves.
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
@@ -244,7 +246,7 @@ def sample_names() -> dict[str, list[str]]:
 def _open_file(source: str | Path) -> IO[bytes]:
     """Open the file, sample picture or URL for reading."""
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-        return io.BytesIO(_fetch(source))
+        return io.BytesIO(fetch(source))
     try:
         path = Path(source).expanduser()
         if isinstance(source, str) and not path.is_file():
@@ -274,36 +276,12 @@ def _sample_path(name: str) -> Path | None:
     return DATA / "style" / f"{name}.jpg" if name in sample_names()["style"] else None
 
 
-def _fetch(url: str) -> bytes:
-    """Download at most DOWNLOAD_LIMIT bytes."""
-    # Addresses copied from a browser may hold spaces and accents, which HTTP does not allow.
-    address = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
-    try:
-        request = Request(address, headers={"User-Agent": "nst"})
-        with urlopen(request, timeout=DOWNLOAD_TIMEOUT) as response:
-            announced = response.length or 0  # by most servers, not by all
-            data = b"" if announced > DOWNLOAD_LIMIT else response.read(DOWNLOAD_LIMIT + 1)
-    except HTTPError as error:
-        error.close()
-        raise ImageError(
-            f"'{url}' was answered with {error.code} {error.reason}; check the address"
-        ) from error
-    except (OSError, HTTPException, ValueError) as error:
-        raise ImageError(
-            f"'{url}' cannot be fetched ({error}); check the address and the connection"
-        ) from error
-    if max(announced, len(data)) > DOWNLOAD_LIMIT:
-        limit = f"{DOWNLOAD_LIMIT / 1e6:g} MB"
-        raise ImageError(f"'{url}' is larger than {limit}; find a smaller version of it")
-    return data
-
-
 def _load(source: IO[bytes] | Image.Image, name: str) -> Image.Image:
     """Decode the pixels of (the first frame of) a picture; every way to fail is an ImageError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = source if isinstance(source, Image.Image) else Image.open(source)
+            image = source if isinstance(source, Image.Image) else _identify(source)
             image.load()
         return image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -319,6 +297,12 @@ def _load(source: IO[bytes] | Image.Image, name: str) -> Image.Image:
         raise ImageError(
             f"{name} is damaged or cut short ({error}); get it again from where it came"
         ) from error
+
+
+def _identify(source: IO[bytes]) -> Image.Image:
+    """Read a picture's header."""
+    Image.init()  # else formats that come late in Pillow's order may not be there yet
+    return Image.open(source, formats=[name for name in Image.ID if name in FORMATS])
 
 
 def _from_array(array: np.ndarray, name: str) -> Image.Image:

@@ -2,21 +2,15 @@
 
 import dataclasses
 import difflib
-import math
-import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from nst.errors import SettingsError
+from nst.fields import LAYER_FIELDS, check, plain, share, shown
+from nst.networks import PADDINGS, POOLINGS
 
 LEARNING_RATES = {"lbfgs": 1.0, "lbfgs-plain": 1.0, "adam": 0.02}
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-
-
-def share(layers: Sequence[str], total: float = 1.0) -> dict[str, float]:
-    """The same weight for every layer; they add up to `total`."""
-    return {name: total / len(layers) for name in layers}
 
 
 @dataclass(frozen=True)
@@ -189,6 +183,8 @@ PRESETS = {
     ),
 }
 CHOICES = {
+    "pooling": POOLINGS,
+    "padding": PADDINGS,
     "normalisation": ("relative", "paper", "mse"),
     "tv_norm": ("l2", "l1", "l1-sum"),
     "optimizer": tuple(LEARNING_RATES),
@@ -199,92 +195,31 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
     """The preset's settings with some fields changed; a change to None is no change.
 
     Layers may be one name, a list of names, which share the weight that the preset's layers have
-    together, or a dict of weights. `sizes` and `num_steps` may be single numbers. Another optimiser
-    than the preset's does not keep its learning rate.
+    together, or a dict of weights. `sizes` and `num_steps` may be single numbers. NumPy's numbers
+    and arrays are taken for Python's. Another optimiser than the preset's does not keep its
+    learning rate.
 
     Raises:
-        SettingsError: an unknown preset or field, or a value that makes no sense.
+        SettingsError: an unknown preset or field, or a value that makes no sense, as `nst.fields`
+            has it.
     """
-    if preset not in PRESETS:
-        raise SettingsError(f"there is no preset {preset!r}; there are {', '.join(PRESETS)}")
+    if not (isinstance(preset, str) and preset in PRESETS):
+        raise SettingsError(f"there is no preset {shown(preset)}; there are {', '.join(PRESETS)}")
     known = [f.name for f in dataclasses.fields(Settings)]
     for name in changes:
         if name not in known:
-            close = difflib.get_close_matches(name, known, 1)
+            close = difflib.get_close_matches(name[:100], known, 1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            raise SettingsError(f"there is no setting {name!r}; {hint}")
+            raise SettingsError(f"there is no setting {shown(name)}; {hint}")
     base = PRESETS[preset].settings
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if changes.get("optimizer", base.optimizer) != base.optimizer:
-        changes = {"learning_rate": None} | changes
-    settings = replace(base, **{name: _plain(base, name, v) for name, v in changes.items()})
-    _check(settings)
-    return settings
-
-
-def _plain(base: Settings, name: str, value: Any) -> Any:
-    """The value as the field holds it, for JSON's lists and the other forms that are allowed."""
-    if name in ("content_layers", "style_layers"):
-        if isinstance(value, Mapping):
-            return dict(value)
-        together = sum(getattr(base, name).values())
-        return share([value] if isinstance(value, str) else list(value), together)
-    if isinstance(value, os.PathLike):
-        return str(value)
-    singles = ("sizes", "num_steps", "style_blend", "learning_rate_decay", "styles")
-    if name in singles and not isinstance(value, list | tuple):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _check(settings: Settings) -> None:
-    """Raise SettingsError for the first value that makes no sense."""
-    for name, allowed in CHOICES.items():
-        if getattr(settings, name) not in allowed:
-            raise SettingsError(
-                f"{name} is one of {', '.join(allowed)}; not {getattr(settings, name)!r}"
-            )
-    losses = [settings.content_weight, settings.style_weight, settings.tv_weight]
-    layers = [*settings.content_layers.values(), *settings.style_layers.values()]
-    sizes, steps, blend = settings.sizes, settings.num_steps, settings.style_blend
-    rate, decay = settings.learning_rate, settings.learning_rate_decay
-    rules = {
-        "weights are numbers of 0 or more": _are_numbers([*losses, *layers])
-        and min([*losses, *layers]) >= 0,
-        "content and style have at least one layer each; a weight of 0 turns a loss off": bool(
-            settings.content_layers and settings.style_layers
-        ),
-        "sizes are whole pixels from coarse to fine": _are_whole(sizes, 1)
-        and list(sizes) == sorted(set(sizes)),
-        "num_steps are whole numbers of 0 or more": _are_whole(steps, 0),
-        "style_blend holds shares of 0 or more, not all 0": not blend
-        or (_are_numbers(blend) and min(blend) >= 0 and sum(blend) > 0),
-        "style_scale is a number above 0": _are_numbers([settings.style_scale])
-        and settings.style_scale > 0,
-        "learning_rate is a number above 0; for L-BFGS at least 0.1, or leave it out": rate is None
-        or (_are_numbers([rate]) and rate > 0 and (settings.optimizer == "adam" or rate >= 0.1)),
-        "learning_rate_decay is a factor and a number of steps, as (0.8, 50)": len(decay) == 2
-        and _are_numbers(decay[:1])
-        and _are_whole(decay[1:], 1),
-        "average is from 0 to less than 1": _are_numbers([settings.average])
-        and 0 <= settings.average < 1,
-        "seed is a whole number from 0 to 2**63 - 1": _are_whole([settings.seed], 0)
-        and settings.seed < 2**63,
-        "history is a whole number of 1 or more": _are_whole([settings.history], 1),
+    together = {name: sum(getattr(base, name).values()) for name in LAYER_FIELDS}
+    values = {
+        name: plain(name, value, together.get(name, 1.0))
+        for name, value in changes.items()
+        if value is not None
     }
-    for rule, kept in rules.items():
-        if not kept:
-            raise SettingsError(rule)
-
-
-def _are_numbers(values: Sequence[Any]) -> bool:
-    return all(
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        for value in values
-    )
-
-
-def _are_whole(values: Sequence[Any], least: int) -> bool:
-    """Whether there are values, all whole numbers of `least` or more."""
-    whole = [v for v in values if isinstance(v, int) and not isinstance(v, bool)]
-    return bool(values) and len(whole) == len(values) and min(whole) >= least
+    if values.get("optimizer", base.optimizer) != base.optimizer:
+        values = {"learning_rate": None} | values
+    settings = replace(base, **values)
+    check({name: getattr(settings, name) for name in known}, CHOICES)
+    return settings

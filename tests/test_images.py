@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 import zlib
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
@@ -21,7 +22,7 @@ import torch
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
-from nst import images
+from nst import downloads, images
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
 from nst.files import write_atomically, write_json
 from nst.images import (
@@ -812,10 +813,43 @@ def test_decompression_bombs_are_errors_even_where_warnings_are_ignored(tmp_path
 
 class Handler(http.server.BaseHTTPRequestHandler):
     answers: ClassVar[dict] = {}
+    redirects: ClassVar[dict] = {
+        "/round": "/round",
+        "/ping": "/pong",
+        "/pong": "/ping",
+        "/ftp": "ftp://127.0.0.1/a.png",
+        "/file": "file:///etc/hostname",
+        "/data": "data:image/png;base64,AAAA",
+        "/nowhere": "http://127.0.0.1:evil.example/",
+    }
+
+    def drip(self, head):
+        """A byte now and then, for ever; each of them well within any pause."""
+        with suppress(OSError):
+            self.wfile.write(head)
+            for _ in range(200):
+                self.wfile.write(b"x")
+                time.sleep(0.02)
 
     def do_GET(self):
         if self.path == "/silent":
             time.sleep(0.5)
+            return
+        if self.path.startswith("/drip"):
+            self.drip(
+                b"HTTP/1.0 200 OK\r\nX: " if self.path == "/drip-head" else b"HTTP/1.0 200\r\n\r\n"
+            )
+            return
+        if self.path in self.redirects:
+            self.send_response(302, "Trust\x1b[2Jme")
+            self.send_header("Location", self.redirects[self.path])
+            self.end_headers()
+            return
+        if self.path == "/rude":
+            self.wfile.write(b"HTTP/1.0 418 pay \x1b[31m at evil.example\r\n\r\n")
+            return
+        if self.path == "/babble":
+            self.wfile.write(b"pay \x1b[31m at evil.example\r\n\r\n")
             return
         if self.path not in self.answers:
             self.send_error(404)
@@ -894,23 +928,66 @@ def test_url_too_large(announced, site, monkeypatch):
     address, answers = site
     data = png_bytes(noise())
     answers["/large"] = (data, len(data) if announced else None)
-    monkeypatch.setattr(images, "DOWNLOAD_LIMIT", len(data))
+    monkeypatch.setattr(downloads, "LIMIT", len(data))
     assert load_image(address + "/large").shape == (1, 3, 12, 20)
-    monkeypatch.setattr(images, "DOWNLOAD_LIMIT", len(data) - 1)
+    monkeypatch.setattr(downloads, "LIMIT", len(data) - 1)
     assert "is larger than" in refusal(address + "/large")
 
 
 def test_url_announced_too_large_is_not_downloaded(site, monkeypatch):
     address, answers = site
-    monkeypatch.setattr(images, "DOWNLOAD_TIMEOUT", 0.1)  # reading on would run into it
+    monkeypatch.setattr(downloads, "TIMEOUT", 0.1)  # reading on would run into it
     answers["/huge"] = (b"", 10**12)
     assert "is larger than 100 MB" in refusal(address + "/huge")
 
 
 def test_url_silent(site, monkeypatch):
-    assert images.DOWNLOAD_TIMEOUT == 30
-    monkeypatch.setattr(images, "DOWNLOAD_TIMEOUT", 0.1)
+    assert downloads.TIMEOUT == 60
+    monkeypatch.setattr(downloads, "TIMEOUT", 0.1)
     assert "timed out" in refusal(site[0] + "/silent")
+
+
+@pytest.mark.parametrize("path", ["/drip-head", "/drip-body"])
+def test_one_time_limit_for_the_whole_download(path, site, monkeypatch):
+    monkeypatch.setattr(downloads, "TIMEOUT", 0.3)
+    assert "timed out" in refusal(site[0] + path)
+
+
+@pytest.mark.parametrize("path", ["/round", "/ping", "/ftp", "/file", "/data"])
+def test_redirects_end_and_stay_on_the_web(path, site):
+    assert "only leads on to other addresses" in refusal(site[0] + path)
+
+
+def test_a_redirect_to_a_picture_is_followed(site):
+    address, answers = site
+    data = png_bytes(noise())
+    answers["/there.png"] = (data, len(data))
+    Handler.redirects["/here"] = f"{address}/there.png"
+    assert load_image(address + "/here").shape == (1, 3, 12, 20)
+
+
+@pytest.mark.parametrize("path", ["/rude", "/babble", "/round", "/nowhere"])
+def test_a_servers_words_are_not_printed(path, site):
+    said = refusal(site[0] + path)
+    assert "\x1b" not in said
+    assert "evil" not in said
+    assert "me" not in said.replace(site[0] + path, "").split()
+
+
+def test_postscript_is_not_handed_to_another_program(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *given, **_: started.append(given))
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 4)).save(path, "EPS")
+    assert "is not a picture" in refusal(path)
+    assert not started
+
+
+def test_pillow_reads_what_it_is_asked_for():
+    Image.init()
+    assert {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MCIDAS", "MPEG", "WMF"} >= {
+        name for name in Image.OPEN if name not in images.FORMATS
+    }
 
 
 # Saving

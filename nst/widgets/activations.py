@@ -1,7 +1,5 @@
 """The activation explorer: picture → layer → channels → one channel over the picture."""
 
-import html
-
 import ipywidgets as ipw
 import numpy as np
 from PIL import Image
@@ -11,6 +9,7 @@ from nst.networks import Network
 from nst.transfer import Picture as Source
 from nst.widgets import draw
 from nst.widgets.common import View, choices, column, described, png, row
+from nst.widgets.markup import safe
 from nst.widgets.picture import Picture
 from nst.widgets.seen import network_from, sample_list, see
 
@@ -195,8 +194,8 @@ class ActivationExplorer(View):
             f"{self.seen.name}; click on one, or move with the arrow keys"
         )
         self.grid_caption.value = (
-            f"<b>All {len(self.maps)} channels of {self.shown_layer}</b>, each scaled to its own "
-            f"{'range: purple below 0, orange above' if self.signed else 'greatest value'}; "
+            f"<b>All {len(self.maps)} channels of {safe(self.shown_layer)}</b>, each scaled to its "
+            f"own {'range: purple below 0, orange above' if self.signed else 'greatest value'}; "
             "click on one"
         )
         self._show_channel()
@@ -215,7 +214,9 @@ class ActivationExplorer(View):
             f"Channel {channel} of {self.shown_layer} over the picture {self.seen.name}; "
             f"it is strongest at {places(found, info.stride)}"
         )
-        self.caption.value = f"<b>Channel {channel} of {self.shown_layer}</b> over the picture"
+        self.caption.value = (
+            f"<b>Channel {channel} of {safe(self.shown_layer)}</b> over the picture"
+        )
         self._show_patches(found)
         self._show_facts()
 
@@ -248,7 +249,7 @@ class ActivationExplorer(View):
     def _show_facts(self) -> None:
         facts = "".join(
             f'<tr><th scope="row" style="text-align:left;padding:1px 12px 1px 0;'
-            f'white-space:nowrap;vertical-align:top">{html.escape(name)}</th><td>{html.escape(text)}</td></tr>'
+            f'white-space:nowrap;vertical-align:top">{safe(name)}</th><td>{safe(text)}</td></tr>'
             for name, text in self.numbers().items()
         )
         self.facts.value = f'<table style="line-height:1.5">{facts}</table>'

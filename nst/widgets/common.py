@@ -2,7 +2,6 @@
 
 import asyncio
 import atexit
-import html
 import io
 import os
 import signal
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from nst.errors import NstError
 from nst.images import postprocess_image
+from nst.widgets.markup import safe
 
 Job = Callable[[threading.Event], Any]  # is given the event that asks it to stop
 
@@ -209,7 +209,7 @@ class View(ipw.VBox):
         # The role makes screen readers say it as it appears.
         self.error_line.value = (
             f'<p role="alert" style="margin:4px 0;padding:6px 10px;color:#8a1c10;line-height:1.4;'
-            f'background:#fdecea;border-left:4px solid #c0392b">{html.escape(text)}</p>'
+            f'background:#fdecea;border-left:4px solid #c0392b">{safe(text)}</p>'
             if text
             else ""
         )
@@ -309,7 +309,7 @@ def row(*parts: ipw.Widget, gap: str = "6px 16px") -> ipw.Box:
 
 def labelled(text: str, *parts: ipw.Widget) -> ipw.Box:
     """A row that begins with a word on what it is about."""
-    word = ipw.HTML(f"<b>{html.escape(text)}</b>")
+    word = ipw.HTML(f"<b>{safe(text)}</b>")
     return row(word, *parts)
 
 

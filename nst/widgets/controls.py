@@ -11,6 +11,7 @@ from nst.widgets.choice import Choice, StyleChoice
 from nst.widgets.common import View
 from nst.widgets.layers import KINDS, LayerTable, layer_names
 from nst.widgets.library import Library
+from nst.widgets.markup import safe
 from nst.widgets.parts import Fold, button, close, note, wide
 
 STARTS = {"the content picture": "content", "the style picture": "style", "noise": "noise"}
@@ -223,7 +224,9 @@ class Controls(ipw.VBox):
         usual = make_settings(optimizer=settings.optimizer)
         other = [n for n in SILENT if getattr(settings, n) != getattr(usual, n)]
         kept = ", ".join(f"{name} {getattr(settings, name)}" for name in other)
-        self.silent.value = f"<small>Kept from the opened run: {kept}.</small>" if other else ""
+        self.silent.value = (
+            f"<small>Kept from the opened run: {safe(kept)}.</small>" if other else ""
+        )
 
     def _change_network(self) -> None:
         names, usual = layer_names(self.network.value), Settings()

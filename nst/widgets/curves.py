@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from nst.widgets.markup import safe
+
 WIDTH, HEIGHT, LEGEND = 520, 170, 15  # of the drawing and of a line of its legend, in its units
 LEFT, BOTTOM, COLUMNS = 44, 22, 4
 FLOOR = 1e-5  # losses below this share of the largest are not drawn
@@ -60,7 +62,7 @@ def curves(history: Sequence[dict[str, Any]]) -> str:
     say = f"Weighted losses: the total went from {_short(lines['total'][0])} to "
     say += f"{_short(lines['total'][-1])} in {len(history) - 1} steps"
     return (
-        f'<svg class="nst-curves" role="img" aria-label="{say}" '
+        f'<svg class="nst-curves" role="img" aria-label="{safe(say)}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT + LEGEND * rows + 6}">{"".join(parts)}{legend}</svg>'
     )
 
@@ -112,7 +114,7 @@ def _legend(paint: dict[str, str]) -> str:
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.0f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+    return f'<text x="{x:.0f}" y="{y:.1f}" text-anchor="{anchor}">{safe(text)}</text>'
 
 
 def _short(value: float) -> str:

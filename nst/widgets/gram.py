@@ -1,6 +1,5 @@
 """The Gram explorer: a layer's Gram matrices of two pictures, a pair of channels, the distance."""
 
-import html
 from collections.abc import Sequence
 from functools import partial
 
@@ -17,6 +16,7 @@ from nst.networks import Network
 from nst.transfer import Picture as Source
 from nst.widgets import draw
 from nst.widgets.common import View, choices, column, described, png, row, words
+from nst.widgets.markup import safe
 from nst.widgets.picture import Picture
 from nst.widgets.seen import Seen, network_from, sample_list, see
 
@@ -190,8 +190,8 @@ class GramExplorer(View):
             times = max(1, 400 // len(table))
             image = Image.fromarray(draw.colour(roots, float(np.sqrt(most)), signed))
             self.heatmaps[index].data = png(draw.enlarged(image, times))
-            name = html.escape(self.seen[index].name)
-            self.titles[index].value = f"<b>Gram matrix of {name}</b> at {self.layer.value}"
+            name = safe(self.seen[index].name)
+            self.titles[index].value = f"<b>Gram matrix of {name}</b> at {safe(self.layer.value)}"
             self.heatmaps[index].alt = (
                 f"Gram matrix of {self.seen[index].name} at {self.layer.value}, {len(table)} × "
                 f"{len(table)}; click on a pair of channels, or move with the arrow keys"
@@ -200,7 +200,7 @@ class GramExplorer(View):
         low = f"purple −{most:.3g}, white 0, orange" if signed else "black 0, pale yellow"
         self.legend.value = words(
             f"{what}: {low} {most:.3g}, by square roots, the same for both. Channels that are "
-            f"active together in {html.escape(self.seen[0].name)} stand side by side; click on a "
+            f"active together in {safe(self.seen[0].name)} stand side by side; click on a "
             f"pair. G<sub>i,j</sub> is the mean of the product of channels i and j, divided by "
             f"the {len(self.order)} channels."
         )
@@ -222,7 +222,7 @@ class GramExplorer(View):
             self.maps[index].data = png(draw.beside(tiles, TILE))
             name, number = self.seen[index].name, self.gram(index)[i, j]
             self.captions[index].value = words(
-                f"<b>{html.escape(name)}</b>: channels {i} and {j}, and their product; "
+                f"<b>{safe(name)}</b>: channels {i} and {j}, and their product; "
                 f"<b>G<sub>{i},{j}</sub> = {number:.4g}</b>"
             )
             self.maps[index].alt = (
@@ -249,12 +249,12 @@ class GramExplorer(View):
         rows = "".join(
             f"<tr{' style=font-weight:bold' * (layer == self.layer.value)}>"
             f'<th scope="row" style="text-align:left;font-weight:inherit;padding-right:8px">'
-            f'{html.escape(layer)}</th><td style="width:100%"><div style="height:12px;'
+            f'{safe(layer)}</th><td style="width:100%"><div style="height:12px;'
             f'background:#d1495b;width:{100 * value / most:.1f}%"></div></td>'
             f'<td style="text-align:right;padding-left:8px">{value:.3g}</td></tr>'
             for layer, value in found.items()
         )
-        one, two = (html.escape(seen.name) for seen in self.seen)
+        one, two = (safe(seen.name) for seen in self.seen)
         self.distances.value = (
             f'<table style="width:100%;line-height:1.4"><caption style="text-align:left;'
             f'caption-side:top;padding-bottom:4px"><b>How far {one} is from {two}</b>: squared '

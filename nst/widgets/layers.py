@@ -4,6 +4,7 @@ import ipywidgets as ipw
 
 from nst.networks import ARCHITECTURES
 from nst.settings import Settings
+from nst.widgets.markup import safe
 
 KINDS = ("content", "style")
 
@@ -79,6 +80,6 @@ class LayerTable(ipw.GridBox):
 
 
 def _word(text: str, style: str = "nst-cell") -> ipw.HTML:
-    word = ipw.HTML(text, layout=ipw.Layout(margin="0"))
+    word = ipw.HTML(safe(text), layout=ipw.Layout(margin="0"))
     word.add_class(style)
     return word

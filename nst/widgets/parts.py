@@ -4,6 +4,8 @@ from typing import Any
 
 import ipywidgets as ipw
 
+from nst.widgets.markup import safe
+
 
 class Fold(ipw.VBox):
     """A part of a view that a button hides; other than ipywidgets' accordion, keys reach it."""
@@ -36,7 +38,7 @@ def button(text: str, style: str, tooltip: str = "", **options: Any) -> ipw.Butt
 
 def note(text: str) -> ipw.HTML:
     """A remark, small."""
-    made = ipw.HTML(f"<small>{text}</small>")
+    made = ipw.HTML(f"<small>{safe(text)}</small>")
     made.add_class("nst-note")
     return made
 

@@ -1,6 +1,5 @@
 """The runs of a studio: what each was, what became of it, and its card among the others."""
 
-import html
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from nst.images import open_image, save_image
 from nst.settings import Settings
 from nst.transfer import Result
 from nst.widgets.common import View, png, row
+from nst.widgets.markup import safe
 from nst.widgets.parts import button, close
 from nst.widgets.picture import Picture
 
@@ -166,7 +166,7 @@ class Card(ipw.VBox):
     def refresh(self) -> None:
         """Show what the run has become; sets traits only."""
         end = "" if self.run.reason in ("running", "finished") else f", {self.run.reason}"
-        title, remark = html.escape(self.run.title), html.escape(self.run.remark + end)
+        title, remark = safe(self.run.title), safe(self.run.remark + end)
         self.caption.value = f"<b>{title}</b><br><small>{remark}</small>"
         if self.run.png:
             self.picture.data = self.run.thumbnail()

@@ -1,6 +1,5 @@
 """The trade-off strip: a row of small results that differ in one weight or one choice of layers."""
 
-import html
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from nst.networks import Network
 from nst.transfer import Picture as Source
 from nst.widgets import draw
 from nst.widgets.common import View, choices, described, png, row, words
+from nst.widgets.markup import safe
 from nst.widgets.picture import Picture
 from nst.widgets.seen import sample_list
 from nst.workers import Task, run_cell, unpack
@@ -217,7 +217,7 @@ class TradeOffStrip(View):
             self.axis.value in LAYERS and fixed["rebalance"]
         )
         unweighted = "" if self.axis.value in LAYERS else " Losses are given without their weights."
-        return html.escape(f"All with {size} pixels, {steps} steps{others}.{balanced}{unweighted}")
+        return safe(f"All with {size} pixels, {steps} steps{others}.{balanced}{unweighted}")
 
     def _figure(self, label: str, task: Task) -> Figure:
         figure = Figure(task, label, Picture("100%"), ipw.HTML())
@@ -231,8 +231,8 @@ class TradeOffStrip(View):
         return figure
 
     def _say(self, figure: Figure, remark: str) -> None:
-        lines = html.escape(remark).replace(", style", "<br>style")
-        figure.caption.value = words(f"<b>{html.escape(figure.label)}</b><br>{lines}")
+        lines = safe(remark).replace(", style", "<br>style")
+        figure.caption.value = words(f"<b>{safe(figure.label)}</b><br>{lines}")
         figure.picture.alt = f"{self.axis.value} {figure.label}: {remark}"
 
     def _show(self, figure: Figure, cell: Cell) -> None:

@@ -1,7 +1,6 @@
 """The studio: a picture in the style of others, with everything that can be set and seen."""
 
 import base64
-import html
 import threading
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import ipywidgets as ipw
 from PIL import Image
 
-from nst.errors import NstError, SettingsError
+from nst.errors import SettingsError
 from nst.loop import Step
 from nst.networks import ARCHITECTURES, Network, load_network
 from nst.settings import Settings, make_settings
@@ -23,6 +22,7 @@ from nst.widgets.controls import Controls, Limits
 from nst.widgets.curves import curves
 from nst.widgets.drawers import Compare, Opening, text_area
 from nst.widgets.library import Library
+from nst.widgets.markup import safe
 from nst.widgets.parts import Fold, button
 from nst.widgets.picture import Picture
 from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, ENDS, History, Run, spell, stages, time_left
@@ -275,7 +275,7 @@ class TransferStudio(View):
 
     def _say(self, text: str) -> None:
         # The role makes screen readers say it.
-        self.status.value = f'<div role="status">{html.escape(text)}</div>'
+        self.status.value = f'<div role="status">{safe(text)}</div>'
 
     # Showing, comparing, saving and opening
 
@@ -288,7 +288,7 @@ class TransferStudio(View):
         self.chart.value, self.json_area.value = curves(run.history), run.json
         data = base64.b64encode(run.png).decode()
         self.save.value = (
-            f'<a download="{html.escape(run.file_name)}" href="data:image/png;base64,{data}">'
+            f'<a download="{safe(run.file_name)}" href="data:image/png;base64,{data}">'
             f"Save run {run.number} as PNG, settings inside</a>"
         )
         self.history.refresh(run, run)
@@ -304,10 +304,5 @@ class TransferStudio(View):
             SettingsError, ImageError: they make no sense, or cannot be run here; then nothing
                 is changed.
         """
-        try:
-            self.controls.show(make_settings(**settings))
-        except NstError:
-            raise
-        except (TypeError, ValueError, AttributeError) as error:
-            raise SettingsError(f"these settings make no sense ({error}); check them") from error
+        self.controls.show(make_settings(**settings))
         self._say("The settings are open; press Start to run them.")

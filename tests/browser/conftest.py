@@ -73,7 +73,6 @@ def jupyter(tmp_path_factory):
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
-        "JUPYTER_PATH": str(ROOT / "tools" / "app"),
         "PYTHONPATH": str(ROOT),
     }
 
@@ -103,20 +102,24 @@ def lab_server(jupyter, notebooks):
         f"--ServerApp.root_dir={notebooks}",
     ]
     ready = f"/api/status?token={TOKEN}"
-    with serving("jupyterlab", options, jupyter, notebooks.parent, ready) as server:
+    with serving(["-m", "jupyterlab"], options, jupyter, notebooks.parent, ready) as server:
         yield server.address
 
 
 @pytest.fixture(scope="session")
 def app_server(jupyter, tmp_path_factory):
     """The app as `make app` serves it: its address and its process."""
-    options = [
-        str(ROOT / "notebooks" / "explore.ipynb"),
-        "--Voila.ip=127.0.0.1",
-        f"--Voila.config_file_paths={ROOT / 'tools' / 'app'}",
-    ]
-    folder = tmp_path_factory.mktemp("app")
-    with serving("voila", options, jupyter, folder, "/voila/static/voila.js") as server:
+    with app_serving(jupyter, tmp_path_factory.mktemp("app"), "--Kernels.most=9") as server:
+        yield server
+
+
+@contextmanager
+def app_serving(env, folder, *options):
+    """Run the app until the block ends; the server's `link` is the one that it printed."""
+    program = [str(ROOT / "tools" / "serve.py")]
+    with serving(program, options, env, folder, "/voila/static/voila.js") as server:
+        # The log has it as soon as the server answers.
+        server.link = re.search(r"http://\S+token=\w+", (folder / "server.log").read_text())[0]
         yield server
 
 
@@ -124,7 +127,7 @@ class Server:
     """A server's address, and its process."""
 
     def __init__(self, address, process):
-        self.address, self.process = address, process
+        self.address, self.process, self.link = address, process, address
 
     def kernels(self):
         """The ids of the processes that it has started."""
@@ -133,13 +136,13 @@ class Server:
 
 
 @contextmanager
-def serving(module, options, env, folder, ready):
+def serving(program, options, env, folder, ready):
     """Run a server until the block ends; `ready` is answered when it is there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = folder / "server.log"
-    command = [sys.executable, "-m", module, "--no-browser", f"--port={port}", *options]
+    command = [sys.executable, *program, "--no-browser", f"--port={port}", *options]
     with log.open("w") as file:
         process = subprocess.Popen(command, env=env, stdout=file, stderr=subprocess.STDOUT)
     try:
@@ -244,7 +247,7 @@ def app(app_server, new_page):
 
     def open_app(**viewport):
         page = new_page(**viewport)
-        page.goto(app_server.address)
+        page.goto(app_server.link)
         page.wait_for_selector(".nst-studio .nst-canvas img[src]")
         return page
 

@@ -1,0 +1,215 @@
+"""What the fields of settings may hold: type, range and length of each, whoever sends them.
+
+Settings come from arguments, from JSON and from inside of pictures that anybody may have made. What
+passes here is plain data of a bounded size; that a network, a layer or a picture of that name
+exists is found out where it is loaded.
+"""
+
+import math
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nst.errors import SettingsError
+
+LAYERS, PICTURES, SIZES = 200, 16, 16  # at most: layers of a loss, style pictures, sizes
+HISTORY = 200  # steps: each holds two pictures in memory
+WEIGHT = 1e18
+NAME, PATH = 100, 4096  # characters of a layer's or network's name; of a path or an address
+# Torchvision's names of layers are of this kind too: "layer1.0.relu", "features.0".
+WORD = re.compile(rf"[\w.:/-]{{1,{NAME}}}", re.ASCII)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # they would move a terminal's cursor
+SHOWN = 60  # characters of a value in a sentence
+
+LISTS = ("sizes", "num_steps", "style_blend", "learning_rate_decay", "styles")
+WEIGHTS = ("content_weight", "style_weight", "tv_weight")
+LAYER_FIELDS = ("content_layers", "style_layers")
+
+
+def plain(name: str, value: Any, together: float) -> Any:
+    """The value as the field holds it: JSON's lists and NumPy's numbers and arrays become plain.
+
+    Args:
+        name: of the field.
+        value: a single one also where the field holds several; for layers also names alone.
+        together: what the weights of layers that are given by name add up to.
+
+    Raises:
+        SettingsError: layers that are neither names nor weights by name.
+    """
+    value = _bare(value)
+    if name in LAYER_FIELDS:
+        if isinstance(value, Mapping):
+            return {layer: _bare(weight) for layer, weight in value.items()}
+        names = [value] if isinstance(value, str) else value
+        if not (isinstance(names, list | tuple) and all(isinstance(n, str) for n in names)):
+            raise SettingsError(f"{name} are names, or weights by name; not {shown(value)}")
+        return share(names, together)
+    if isinstance(value, list | tuple | range):
+        return tuple(_bare(item) for item in value)
+    return (value,) if name in LISTS else value
+
+
+def share(layers: Sequence[str], total: float = 1.0) -> dict[str, float]:
+    """The same weight for every layer; they add up to `total`."""
+    return {name: total / len(layers) for name in layers}
+
+
+def check(values: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> None:
+    """Raise the SettingsError of the first value that makes no sense.
+
+    Args:
+        values: the fields of `Settings`, as `plain` leaves them.
+        choices: what the fields that hold one of several words may hold.
+    """
+    for name, allowed in choices.items():
+        if not (isinstance(values[name], str) and values[name] in allowed):
+            raise SettingsError(f"{name} is one of {', '.join(allowed)}; not {shown(values[name])}")
+    for name in LAYER_FIELDS:
+        _check_layers(name, values[name])
+    for name in WEIGHTS:
+        _check_weight(name, values[name])
+    for name, (rule, keeps) in RULES.items():
+        if not keeps(values[name]):
+            raise SettingsError(f"{rule}; not {shown(values[name])}")
+    rate = values["learning_rate"]
+    if rate is not None and rate < 0.1 and values["optimizer"] != "adam":
+        raise SettingsError(
+            f"learning_rate is a number, for L-BFGS at least 0.1, or leave it out; not {rate:g}"
+        )
+
+
+def shown(value: Any) -> str:
+    """A value in a sentence, shortened, without characters that a terminal would obey."""
+    try:
+        text = repr(value[: SHOWN + 1] if isinstance(value, str | bytes | list | tuple) else value)
+    except (ValueError, RecursionError):
+        return "a number of too many digits" if isinstance(value, int) else "this"
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _bare(value: Any) -> Any:
+    """NumPy's numbers and arrays, and tensors, as Python's own; paths as text."""
+    if isinstance(value, os.PathLike):
+        return str(value)
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _check_layers(name: str, layers: Any) -> None:
+    """The weights by layer of a loss."""
+    if not layers:
+        raise SettingsError(
+            "content and style have at least one layer each; a weight of 0 turns a loss off"
+        )
+    if len(layers) > LAYERS:
+        raise SettingsError(f"{name} are {len(layers)} layers, and {LAYERS} are the most")
+    for layer, weight in layers.items():
+        if not _is_word(layer):
+            raise SettingsError(
+                f"a layer's name has letters, digits and . _ - : / only, and at most {NAME} of "
+                f"them; {shown(layer)} cannot be one"
+            )
+        _check_weight(f"that of {layer}", weight)
+
+
+def _check_weight(name: str, value: Any) -> None:
+    if not _is_number(value, 0, WEIGHT):
+        raise SettingsError(
+            f"weights are numbers from 0 to {WEIGHT:g}; {name} cannot be {shown(value)}"
+        )
+
+
+def _is_number(value: Any, least: float, most: float) -> bool:
+    """Whether it is a number within these bounds; neither True nor NaN is one."""
+    # Compared, not converted: a whole number of 400 digits is no float.
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and _is_number(value, least, most)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and WORD.fullmatch(value) is not None
+
+
+def _is_path(value: Any) -> bool:
+    """Whether it may be the path, address or name of a file."""
+    return isinstance(value, str) and 0 < len(value) <= PATH and not CONTROL.search(value)
+
+
+def _are(value: Any, most: int, fit: Callable[[Any], bool]) -> bool:
+    """Whether these are some values, at most so many, and each of them fits."""
+    return isinstance(value, tuple) and 0 < len(value) <= most and all(map(fit, value))
+
+
+def _are_sizes(value: Any) -> bool:
+    fits = _are(value, SIZES, lambda size: _is_whole(size, 1, 100_000))
+    return fits and list(value) == sorted(set(value))
+
+
+def _are_shares(value: Any) -> bool:
+    fits = _are(value, PICTURES, lambda share: _is_number(share, 0, WEIGHT))
+    return value == () or (fits and sum(value) > 0)
+
+
+def _is_decay(value: Any) -> bool:
+    if not (isinstance(value, tuple) and len(value) == 2):
+        return False
+    return _is_number(value[0], math.ulp(0), 1) and _is_whole(value[1], 1, 10**9)
+
+
+# What a field holds, in words and as a function of its value.
+RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "network": ("network is a network's name, such as vgg19_quarter", _is_word),
+    "weights": (
+        "weights is a file with a network's weights, or the name of a set of them",
+        lambda value: value is None or _is_path(value),
+    ),
+    "style_blend": (
+        f"style_blend holds shares of 0 or more, not all 0, of at most {PICTURES} pictures",
+        _are_shares,
+    ),
+    "style_scale": (
+        "style_scale is a number from 0.01 to 10",
+        lambda value: _is_number(value, 0.01, 10),
+    ),
+    "sizes": (
+        f"sizes are whole pixels from coarse to fine, at most {SIZES} of them, each up to 100000",
+        _are_sizes,
+    ),
+    "num_steps": (
+        f"num_steps are whole numbers from 0 to 1000000, at most {SIZES} of them",
+        lambda value: _are(value, SIZES, lambda steps: _is_whole(steps, 0, 10**6)),
+    ),
+    "init": ("init is content, style, noise, or a picture's path or name", _is_path),
+    "seed": (
+        "seed is a whole number from 0 to 2**63 - 1",
+        lambda value: _is_whole(value, 0, 2**63 - 1),
+    ),
+    "learning_rate": (
+        "learning_rate is a number above 0 and up to 1000000",
+        lambda value: value is None or _is_number(value, math.ulp(0), 1e6),
+    ),
+    "learning_rate_decay": (
+        "learning_rate_decay is a factor above 0 and up to 1, and a number of steps, as (0.8, 50)",
+        _is_decay,
+    ),
+    "history": (
+        f"history is a whole number from 1 to {HISTORY}",
+        lambda value: _is_whole(value, 1, HISTORY),
+    ),
+    "average": (
+        "average is from 0 to less than 1",
+        lambda value: _is_number(value, 0, math.nextafter(1, 0)),
+    ),
+    "content": (
+        "content is a picture's path, address or name",
+        lambda value: value is None or _is_path(value),
+    ),
+    "styles": (
+        f"styles are paths, addresses or names of at most {PICTURES} pictures",
+        lambda value: value == () or _are(value, PICTURES, _is_path),
+    ),
+}
