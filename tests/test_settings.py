@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from nst import PRESETS, SettingsError, make_settings
@@ -46,6 +47,33 @@ def test_none_changes_nothing():
     assert make_settings("d2l", seed=None, sizes=None) == PRESETS["d2l"].settings
 
 
+def test_numpys_numbers_and_arrays_are_plain_settings():
+    given = make_settings(
+        sizes=np.array([64, 128]),
+        num_steps=np.int64(7),
+        style_weight=np.float32(0.5),
+        style_blend=np.array([1.0, 3.0]),
+        style_layers={"layer1.0.relu": np.float64(0.25), "features.0": np.int32(1)},
+        learning_rate_decay=(np.float64(0.5), np.int64(10)),
+        content_layers=np.array(["relu1_1", "relu2_1"]),
+        seed=np.uint8(3),
+    )
+    plain = make_settings(
+        sizes=(64, 128),
+        num_steps=7,
+        style_weight=0.5,
+        style_blend=(1.0, 3.0),
+        style_layers={"layer1.0.relu": 0.25, "features.0": 1},
+        learning_rate_decay=(0.5, 10),
+        content_layers=["relu1_1", "relu2_1"],
+        seed=3,
+    )
+    assert json.dumps(given.to_dict()) == json.dumps(plain.to_dict())
+    for number in (np.bool_(True), np.float64("nan")):
+        with pytest.raises(SettingsError):
+            make_settings(seed=number)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -71,6 +99,23 @@ def test_none_changes_nothing():
         ({"learning_rate_decay": 0.8}, "learning_rate_decay"),
         ({"style_layers": {"relu1_1": None}}, "weights are"),
         ({"history": 0}, "history"),
+        ({"history": 1500}, "history is a whole number from 1 to 200; not 1500"),
+        ({"style_layers": {f"relu{n}": 1.0 for n in range(3000)}}, "3000 layers, and 200 are"),
+        ({"sizes": range(1, 18)}, "at most 16"),
+        ({"style_weight": 10**400}, "weights are"),
+        ({"seed": 10**5000}, "not a number of too many digits"),
+        ({"learning_rate_decay": (-1.0, 50)}, "learning_rate_decay"),
+        ({"learning_rate_decay": (1.1, 50)}, "learning_rate_decay"),
+        ({"pooling": "<b>"}, "pooling is one of max"),
+        ({"padding": 5}, "padding is one of zeros"),
+        ({"network": "<b>"}, "network is"),
+        ({"content_layers": 5}, "content_layers are names"),
+        ({"content_layers": "<b>"}, "a layer's name has"),
+        ({"style_layers": [["relu1_1"]]}, "style_layers are names"),
+        ({"content": "a\x1b[2Jb"}, "content is a picture's path"),
+        ({"styles": ["x" * 5000]}, "styles are"),
+        ({"preset": []}, "no preset"),
+        ({"callback": 1}, "no setting 'callback'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, words):
