@@ -46,15 +46,15 @@ html: .venv/installed
 
 # The student version of a problem set, or of all of them, into outputs/release.
 assignment: .venv/installed
-	$(BIN)/python -m nst.grading release $(or $(PS),all)
+	$(BIN)/python -m nst_grading release $(or $(PS),all)
 
 # Grades whatever lies in a folder, into outputs/grades: see notebooks/assignments/TEACHING.md.
 grade: .venv/installed
-	$(BIN)/python -m nst.grading grade $(PS) --submissions "$(SUBMISSIONS)"
+	$(BIN)/python -m nst_grading grade $(PS) --submissions "$(SUBMISSIONS)"
 
 # nbgrader's course folder, for its extension of JupyterLab.
 course: .venv/installed
-	$(BIN)/python -m nst.grading course $(or $(COURSE),course)
+	$(BIN)/python -m nst_grading course $(or $(COURSE),course)
 
 # Against the published implementations; five minutes on two cores, an hour and a half with BENCH=full.
 bench: .venv/installed

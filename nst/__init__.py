@@ -1,14 +1,15 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, optimizers, loop, transfer. Beside them stand devices and graphs (for GPUs), scales and
-memory (for large pictures), and cells, workers, axes, pools and experiments (for many runs). Each
-imports only those before it.
+objective, optimizers, loop, transfer. They rest on errors, devices and cache, and on two folders:
+files (what is read and written) and hardware (large pictures and GPUs). Above them stand grids
+(many runs), plots, checks, widgets and cli. Each imports only those below it. The grader of the
+problem sets is a package of its own, nst_grading.
 """
 
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
-from nst.experiments import Experiment, grid
 from nst.features import extract_features, layer_table
+from nst.grids.experiments import Experiment, grid
 from nst.images import (
     load_image,
     open_image,

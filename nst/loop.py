@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nst.graphs import Reading
+from nst.hardware.graphs import Reading
 from nst.objective import total
 from nst.optimizers import make_optimizer
 from nst.settings import Settings

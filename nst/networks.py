@@ -22,7 +22,9 @@ from torch.fx import GraphModule
 from torchvision.models import WeightsEnum
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-from nst.checkpoints import (
+from nst.devices import pick_device
+from nst.errors import ImageError, SettingsError
+from nst.files.checkpoints import (
     PACKAGED,
     fit_weights,
     load_strictly,
@@ -30,8 +32,6 @@ from nst.checkpoints import (
     read_weights,
     torchvision_entry,
 )
-from nst.devices import pick_device
-from nst.errors import ImageError, SettingsError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 POOLINGS = ("max", "average", "average-rescaled")

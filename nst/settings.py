@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from nst.errors import SettingsError
-from nst.fields import LAYER_FIELDS, check, plain, share, shown
+from nst.files.fields import LAYER_FIELDS, check, plain, share, shown
 from nst.networks import PADDINGS, POOLINGS
 
 LEARNING_RATES = {"lbfgs": 1.0, "lbfgs-plain": 1.0, "adam": 0.02}
@@ -200,7 +200,7 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
     learning rate.
 
     Raises:
-        SettingsError: an unknown preset or field, or a value that makes no sense, as `nst.fields`
+        SettingsError: an unknown preset or field, or a value that makes no sense, as `nst.files.fields`
             has it.
     """
     if not (isinstance(preset, str) and preset in PRESETS):

@@ -17,7 +17,9 @@ from tqdm import tqdm
 from nst.devices import arithmetic, pick_device, pick_precision
 from nst.errors import ImageError, SettingsError
 from nst.files import write_atomically, write_json
-from nst.graphs import Graph
+from nst.hardware.graphs import Graph
+from nst.hardware.memory import Plan, parse_bytes, plan
+from nst.hardware.scales import FallBack, TiledObjective
 from nst.images import (
     Source,
     fit,
@@ -28,10 +30,8 @@ from nst.images import (
     save_image,
 )
 from nst.loop import Callback, State, Watcher, interruptible, minimise, progress_bar
-from nst.memory import Plan, parse_bytes, plan
 from nst.networks import Network, fit_out, load_network
 from nst.objective import Objective, layers_of
-from nst.scales import FallBack, TiledObjective
 from nst.settings import Settings, make_settings
 
 Picture = Source | Tensor

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 pytest.importorskip("nbgrader")
-from nst.grading import grade_notebooks, release
+from nst_grading import grade_notebooks, release
 
 if sys.version_info >= (3, 11):
     import tomllib

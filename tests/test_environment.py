@@ -1,6 +1,6 @@
 """pyproject.toml, environment.yml and the package agree; importing it is cheap."""
 
-import re
+import ast
 import subprocess
 import sys
 from importlib import metadata
@@ -61,31 +61,71 @@ def test_importing_loads_no_plotting_and_no_widgets():
     assert done.stdout.split() == ["[]", "False"]
 
 
-def test_modules_import_only_those_before_them():
-    order = [
-        *("errors", "files", "images", "checkpoints", "devices", "networks", "features", "losses"),
-        *("settings", "cache", "objective", "graphs", "scales", "memory", "optimizers", "loop"),
-        *(
-            "transfer",
-            "cells",
-            "workers",
-            "axes",
-            "pools",
-            "experiments",
-            "plots",
-            "checks",
-            "widgets",
-            "grading",
-        ),
-        *("cli_grid", "cli"),
-    ]
-    # A module is a file or, where it has many parts, a folder of files.
-    paths = [path.relative_to(ROOT / "nst") for path in (ROOT / "nst").rglob("*.py")]
-    modules = {path.parts[0].removesuffix(".py") for path in paths}
-    assert modules - {"__init__", "__main__"} == set(order)
+# Who may import whom. A room is a file at the front of nst, a folder in it, or the package of
+# grading; a folder's files may import each other. Every room stands below those that it rests on.
+METHOD = "images networks features losses settings objective optimizers loop transfer"
+ROOMS = {
+    "errors": "",
+    "files": "errors",
+    "images": "errors files",
+    "devices": "errors",
+    "networks": "errors files devices",
+    "features": "errors networks",
+    "losses": "",
+    "settings": "errors files networks",
+    "cache": "networks",
+    "objective": "errors networks features losses settings cache",
+    "hardware": "errors networks features losses settings objective",
+    "optimizers": "settings",
+    "loop": "settings objective hardware optimizers",
+    "transfer": "errors files images devices networks settings objective hardware loop",
+    "grids": "errors files images devices networks settings cache objective loop transfer",
+    "plots": "errors images grids",
+    "checks": "errors files devices networks losses settings grids",
+    "widgets": f"errors {METHOD} cache grids",
+    "cli": f"errors files devices {METHOD} grids plots",
+    "__init__": f"errors {METHOD} grids",
+    "__main__": "cli",
+    "nst_grading": "errors checks __init__",
+}
+
+
+def test_rooms_import_only_what_the_table_says():
+    paths = [*(ROOT / "nst").rglob("*.py"), *(ROOT / "nst_grading").rglob("*.py")]
+    assert {room(path) for path in paths} == set(ROOMS)
     for path in paths:
-        name = path.parts[0].removesuffix(".py")
-        text = (ROOT / "nst" / path).read_text()
-        inside = len(path.parts) > 1  # a folder's files may import each other
-        for later in order[order.index(name) + inside :] if name in order else []:
-            assert not re.search(rf"from nst\.{later}[. ]", text), f"{name} imports {later}"
+        beyond = {place for place in imported(path) if place != room(path)}
+        assert beyond <= set(ROOMS[room(path)].split()), path
+
+
+def test_arrows_run_one_way():
+    for place, (name, below) in enumerate(ROOMS.items()):
+        assert set(below.split()) <= set(list(ROOMS)[:place]), name
+
+
+def test_few_files_stand_at_the_front():
+    for folder in ("nst", "nst_grading", "tools"):
+        assert len(list((ROOT / folder).glob("*.py"))) <= 14, folder
+
+
+def room(path):
+    parts = path.relative_to(ROOT).parts
+    return parts[1].removesuffix(".py") if parts[0] == "nst" else parts[0]
+
+
+def imported(path):
+    """The rooms that a file imports, at its top or in a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: whole names are easier to find than relative ones"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            package, _, inner = name.partition(".")
+            if package == "nst":
+                first = inner.split(".")[0]
+                yield first if first in ROOMS else "__init__"
+            elif package in ROOMS:
+                yield package

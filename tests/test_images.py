@@ -22,9 +22,9 @@ import torch
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
-from nst import downloads, images
+from nst import images
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
-from nst.files import write_atomically, write_json
+from nst.files import decoding, downloads, write_atomically, write_json
 from nst.images import (
     check_output,
     fit,
@@ -986,7 +986,7 @@ def test_postscript_is_not_handed_to_another_program(tmp_path, monkeypatch):
 def test_pillow_reads_what_it_is_asked_for():
     Image.init()
     assert {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MCIDAS", "MPEG", "WMF"} >= {
-        name for name in Image.OPEN if name not in images.FORMATS
+        name for name in Image.OPEN if name not in decoding.FORMATS
     }
 
 

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 
 import nst
-from nst import checkpoints
 from nst.errors import ImageError, SettingsError, WeightsError
+from nst.files import checkpoints
 from nst.networks import ARCHITECTURES, VGG, Architecture, Pool, load_network
 
 # Positions of the convolutions in torchvision's `features`.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import nst
-from nst.cli import transfer_parser
+from nst.cli.options import transfer_parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

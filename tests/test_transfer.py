@@ -302,7 +302,7 @@ def test_every_kind_of_start_and_weights_can_be_saved(picture, other, tmp_path):
     for number, init in enumerate([path, Image.open(path), nst.open_image(path)]):
         result = style_transfer(picture, other, init=init, **SMALL)
         result.save(tmp_path / str(number))
-    weights = nst.checkpoints.PACKAGED / "vgg19_quarter.safetensors"
+    weights = nst.files.checkpoints.PACKAGED / "vgg19_quarter.safetensors"
     style_transfer(picture, other, weights=weights, **SMALL).save(tmp_path / "w")
     assert resume(tmp_path / "w", progress=False).settings.weights == str(weights)
 
@@ -396,7 +396,7 @@ def test_bad_tensors_are_refused(picture, other):
             style_transfer(bad, other, **SMALL)
 
 
-class Late(nst.graphs.Reading):
+class Late(nst.hardware.graphs.Reading):
     """Numbers that are read late, as those from a GPU are."""
 
     def __init__(self, numbers):

@@ -20,7 +20,7 @@ from torch import Tensor
 
 import nst
 from nst.devices import PRECISIONS, arithmetic
-from nst.graphs import Graph
+from nst.hardware.graphs import Graph
 from nst.networks import fit_out
 
 SIZES = ((320, 240), (512, 384), (1024, 768))

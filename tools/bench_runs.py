@@ -25,10 +25,10 @@ from torch import Tensor
 from torchvision.models import VGG19_Weights
 
 import nst
-from nst.checkpoints import cache_folder
+from nst.files.checkpoints import cache_folder
+from nst.grids.pools import process_pool
+from nst.hardware.scales import TiledObjective
 from nst.networks import fit_out
-from nst.pools import process_pool
-from nst.scales import TiledObjective
 
 PAIRS = (
     ("astronaut", "starry"),

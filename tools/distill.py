@@ -33,10 +33,10 @@ from scipy.linalg import qr
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from nst.checkpoints import fit_weights, read_weights
 from nst.devices import pick_device
 from nst.errors import ImageError
 from nst.files import write_atomically
+from nst.files.checkpoints import fit_weights, read_weights
 from nst.images import open_image
 from nst.loop import interruptible
 from nst.networks import ARCHITECTURES, VGG, Architecture

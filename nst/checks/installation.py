@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from nst.checkpoints import cache_folder, torchvision_entry
 from nst.devices import pick_device
+from nst.files.checkpoints import cache_folder, torchvision_entry
 
 PACKAGES = ("nst", "torch", "torchvision", "matplotlib", "ipywidgets", "jupyterlab")
 DOWNLOADED = ("vgg19", "vgg16")

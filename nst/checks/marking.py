@@ -519,7 +519,7 @@ QUARTER = [
 
 def plan(design: Any) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """The axes of a design, by name and label, and what is fixed."""
-    from nst import axes
+    from nst.grids import axes
 
     if not isinstance(design, dict):
         raise Mistake(f"it returns {kind(design)}, not a dict.")

@@ -15,9 +15,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from nst.cells import Cell
 from nst.errors import SettingsError
-from nst.experiments import Experiment
+from nst.grids.cells import Cell
+from nst.grids.experiments import Experiment
 from nst.plots.common import DPI, QUIET, WIDTH, Shown
 
 CHARACTER, LINE = 0.085, 0.17  # inches, of the text

@@ -11,9 +11,10 @@ import ipywidgets as ipw
 import torch
 from PIL import Image
 
-from nst.axes import LAYERS, Planner, combinations, split, text
-from nst.cells import Cell, load_cell
 from nst.errors import NstError, SettingsError
+from nst.grids.axes import LAYERS, Planner, combinations, split, text
+from nst.grids.cells import Cell, load_cell
+from nst.grids.workers import Task, run_cell, unpack
 from nst.loop import Step
 from nst.networks import Network
 from nst.transfer import Picture as Source
@@ -22,7 +23,6 @@ from nst.widgets.common import View, choices, described, png, row, words
 from nst.widgets.markup import safe
 from nst.widgets.picture import Picture
 from nst.widgets.seen import sample_list
-from nst.workers import Task, run_cell, unpack
 
 # What an axis takes if no values are given: from clearly too little to clearly too much.
 DEFAULTS: dict[str, list[Any]] = {
@@ -165,7 +165,7 @@ class TradeOffStrip(View):
             self.values.value = self._text
 
     def _axis(self, values: Any) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-        """The axis as `nst.axes` has it, and its alternatives by label."""
+        """The axis as `nst.grids.axes` has it, and its alternatives by label."""
         name = self.axis.value
         listed = values if isinstance(values, Mapping) else list(values)
         axes, _ = split({name: listed})

@@ -1,0 +1,61 @@
+"""Which command was meant, and those that only print."""
+
+import sys
+from collections.abc import Sequence
+
+from nst.cli.grid import paint_grid
+from nst.cli.options import transfer_parser
+from nst.cli.paint import paint
+from nst.errors import NstError, SettingsError
+from nst.features import layer_table
+from nst.images import sample_names
+from nst.networks import load_network
+from nst.settings import PRESETS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status.
+
+    0; 1 if cells of a grid failed; 2 for an error; 130 after Ctrl-C.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    commands = {"samples": print_samples, "layers": print_layers, "presets": print_presets}
+    try:
+        if arguments[:1] == ["grid"]:
+            return paint_grid(*arguments[1:])
+        if arguments and arguments[0] in commands:
+            if len(arguments) > 1 + (arguments[0] == "layers"):
+                raise SettingsError("nst layers takes one network, samples and presets nothing")
+            commands[arguments[0]](*arguments[1:])
+            return 0
+        return paint(transfer_parser().parse_intermixed_args(arguments))
+    except NstError as error:
+        print(f"nst: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("nst: interrupted; no picture was written", file=sys.stderr)
+        return 130
+
+
+def print_samples() -> None:
+    """The sample pictures' names."""
+    for kind, names in sample_names().items():
+        print(f"{kind}: {' '.join(names)}")
+
+
+def print_layers(network: str = "vgg19_quarter") -> None:
+    """A network's layer table, which needs no trained weights."""
+    table = layer_table(load_network(network, weights="random"))
+    print(f"{'layer':28}{'channels':>9}{'stride':>8}{'sees':>6}{'parameters':>12}{'smallest':>10}")
+    for row in table:
+        name, *numbers = ("-" if value is None else value for value in row)
+        widths = (9, 8, 6, 12, 10)
+        cells = (f"{value:>{w}}" for value, w in zip(numbers, widths, strict=True))
+        print(f"{name:28}{''.join(cells)}")
+
+
+def print_presets() -> None:
+    """The presets' names and what they reproduce."""
+    for name, preset in PRESETS.items():
+        print(f"{name:18}{preset.note}")
+    print("All run on the built-in network; the published ones used VGG-19: --network vgg19.")

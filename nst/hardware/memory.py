@@ -1,0 +1,120 @@
+"""How much memory a run takes; how large its tiles, and how long its memory of steps, may be."""
+
+import re
+from math import ceil, isqrt
+from typing import NamedTuple
+
+from torch import nn
+
+from nst.errors import SettingsError
+from nst.features import layer_table
+from nst.hardware.scales import only_vgg, smallest_tile, view
+from nst.networks import VGG, Network, Pool
+from nst.objective import layers_of
+from nst.settings import Settings
+
+UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+NUMBER = 4  # bytes of a float32
+
+# Measured on CPUs, as peaks of the process's resident memory:
+PROCESS = 13 * 10**8  # bytes of Python, torch, and what was freed but not handed back
+COPIES = 7  # of the picture: itself, the best, two gradients, and three that an optimiser keeps
+TURNS = 8  # more copies while the smoothness is evaluated or a step made, when no tile is held
+PASSING = 5  # a layer's activations so many times over while the gradient passes it
+SHORTEST = 3  # history with which L-BFGS is still itself
+
+
+class Plan(NamedTuple):
+    """The tile's size in pixels, None for the whole picture at once, and L-BFGS's history."""
+
+    tile: int | None
+    history: int
+
+
+def parse_bytes(limit: int | str | None) -> int | None:
+    """A number of bytes, or text such as "8GB", "500 MB" or "7.5 GiB", as bytes; None for none.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    if limit is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]I?B|)", str(limit).strip().upper())
+    if not found or isinstance(limit, bool | float):
+        raise SettingsError(f"a memory limit is bytes, or text such as 8GB; not {limit!r}")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def plan(
+    limit: int,
+    network: Network,
+    settings: Settings,
+    shape: tuple[int, int],
+    styles: list[int],
+    stored: int,
+) -> Plan:
+    """The largest tile and the longest history that fit.
+
+    Args:
+        limit: bytes of the whole process.
+        network, settings: the run's.
+        shape: height and width of the picture.
+        styles: pixels of each style picture at this size.
+        stored: pixels of the pictures that are held in full size.
+
+    Raises:
+        SettingsError: nothing fits, or the network's memory is not known, as it is no VGG.
+    """
+    network, layers = only_vgg(network), layers_of(settings)
+    here, per_pixel = view(network, layers), bytes_per_pixel(network, layers)
+    pixels = shape[0] * shape[1]
+    picture = 3 * NUMBER * pixels
+    pair = 2 * picture if settings.optimizer != "adam" else 0
+    weights = NUMBER * sum(parameter.numel() for parameter in network.parameters())
+    others = 3 * NUMBER * (pixels + sum(styles) + stored)
+    targets = pixels * feature_bytes(network, settings.content_weight, settings.content_layers)
+    copies = COPIES + 2 * bool(settings.average)
+    held = PROCESS + weights + others + targets + copies * picture
+    turns, rest = max(TURNS * picture, targets), limit - held
+
+    whole, history = max(turns, per_pixel * max([pixels, *styles])), settings.history
+    if pair and whole + history * pair > rest:
+        # Half of what is left to the steps, since both they and the tiles save time.
+        history = min(history, max(SHORTEST, rest // 2 // pair))
+    room = rest - history * pair
+    if whole <= room:
+        return Plan(None, history)
+    tile, least = isqrt(max(0, room // per_pixel)) - 2 * here.margin, smallest_tile(here)
+    if room < turns or tile < least:
+        shortest = min(SHORTEST, settings.history) * pair
+        needed = held + shortest + max(turns, per_pixel * (least + 2 * here.margin) ** 2)
+        raise SettingsError(
+            f"{shape[1]}×{shape[0]} pixels need a memory limit of {ceil(needed / 10**7) / 100} GB, "
+            f"not {limit / 10**9:.2f} GB; raise it, or take a smaller size"
+        )
+    return Plan(tile, history)
+
+
+def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
+    """What an evaluation takes for each pixel, by the activations kept for the way back.
+
+    Each ReLU's result is kept; a max pooling's with the places of its maxima, 8 bytes each; a
+    convolution's only where a loss reads it; and its padded input where padding copies it.
+    """
+    kept, peak, before = 0.0, 0.0, 3.0
+    for row in layer_table(network):
+        module, size = network.layers[row.name], row.channels / row.stride**2
+        if isinstance(module, nn.Conv2d):
+            kept += size * (row.name in layers) + before * (network.padding != "zeros")
+        else:
+            kept += 3 * size if isinstance(module, Pool) and not module.average else size
+        peak, before = max(peak, kept + PASSING * size), size
+        if row.name == max(layers, key=network.layer_names.index):
+            break
+    return ceil(NUMBER * peak)
+
+
+def feature_bytes(network: VGG, weight: float, layers: dict[str, float]) -> int:
+    """The activations of the layers that have a weight, for each pixel of the picture."""
+    rows = [row for row in layer_table(network) if weight and layers.get(row.name)]
+    return ceil(NUMBER * sum(row.channels / row.stride**2 for row in rows))

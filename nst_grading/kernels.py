@@ -1,0 +1,199 @@
+"""The kernel of one submission: a process that is shut in before the student's code runs.
+
+It is forked where that is safe (Linux), so that it need not import torch anew; elsewhere it is
+started fresh. It talks to the grader through sockets that are files, since it has no network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import multiprocessing
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import psutil
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+
+from nst_grading.limits import Limits
+from nst_grading.sandbox import enter
+
+METHOD = "fork" if sys.platform == "linux" else "spawn"
+
+
+class Kernel:
+    """A shut-in process that waits to become a notebook's kernel, and what watches over it."""
+
+    def __init__(self, folder: Path, hidden: Sequence[Path], limits: Limits) -> None:
+        self.folder, self.limits = folder, limits
+        self.killed = ""  # why the watch has killed it
+        self.deadline = math.inf  # by time.monotonic(); set before the first cell
+        context = multiprocessing.get_context(METHOD)
+        self.pipe, theirs = context.Pipe()
+        arguments = theirs, folder, list(hidden), limits
+        self.process = context.Process(target=become_kernel, args=arguments)  # type: ignore[attr-defined]
+        self.process.start()
+        theirs.close()
+        self.missing: list[str] = self.pipe.recv() if self.pipe.poll(60) else []
+        threading.Thread(target=self.watch, daemon=True).start()
+
+    # What LocalProvisioner asks of a process.
+    stdin = stdout = stderr = None
+
+    def last_words(self) -> str:
+        """The last line of what it has written outside of cells."""
+        with contextlib.suppress(OSError):
+            text = (self.folder / LOG).read_text(errors="replace")
+            return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+        return ""
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self.process.exitcode
+
+    def wait(self) -> int | None:
+        """Wait for its end."""
+        self.process.join()
+        return self.process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to it alone."""
+        if self.process.pid and self.process.is_alive():
+            os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        """End it and whatever it has started."""
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+    terminate = kill
+
+    def family(self) -> list[psutil.Process]:
+        """It and all that it has started, by now."""
+        with contextlib.suppress(psutil.Error):
+            first = psutil.Process(self.process.pid)
+            return [*first.children(recursive=True), first]
+        return []
+
+    def watch(self) -> None:
+        """Kill it when it takes too much time, memory or space."""
+        while self.process.exitcode is None:
+            if time.monotonic() > self.deadline:
+                self.killed = f"it takes more than {self.limits.seconds} seconds"
+            elif self.memory() > self.limits.memory_mb * 10**6:
+                self.killed = f"it takes more than {self.limits.memory_mb} MB of memory"
+            elif self.space() > 2 * self.limits.file_mb * 10**6:
+                self.killed = f"it writes more than {2 * self.limits.file_mb} MB"
+            if self.killed:
+                return self.kill()
+            time.sleep(0.5)
+        return None
+
+    def memory(self) -> int:
+        """Bytes in memory that are its own: what it shares with the grader came from there."""
+        total = 0
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_full_info().uss
+        return total
+
+    def space(self) -> int:
+        """Bytes on disk, of all files in its folder."""
+        total = 0
+        for root, _, names in os.walk(self.folder):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    total += (Path(root) / name).lstat().st_blocks * 512
+        return total
+
+
+def become_kernel(pipe: Any, folder: Path, hidden: Sequence[Path], limits: Limits) -> None:
+    """In the new process: shut in, wait for the connection file, then be a kernel until killed."""
+    close_others(pipe.fileno(), folder / LOG)
+    environment(folder)
+    pipe.send(enter(folder, hidden, limits))
+    connection_file = pipe.recv()
+    pipe.close()
+    import torch
+    from ipykernel.kernelapp import IPKernelApp
+
+    torch.set_num_threads(1)
+    os.chdir(folder / "work")
+    app = IPKernelApp.instance()
+    history = "--HistoryManager.hist_file=:memory:"
+    app.initialize(["-f", connection_file, history])
+    app.start()
+
+
+LOG = "kernel.log"
+
+
+def close_others(kept: int, log: Path) -> None:
+    """Close the files that came from the grader, among them its line to the one who asked."""
+    os.closerange(3, kept)
+    os.closerange(kept + 1, 4096)
+    for number, path in ((0, os.devnull), (1, log), (2, log)):
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        os.dup2(opened, number)
+        os.close(opened)
+
+
+def environment(folder: Path) -> None:
+    """No names of the teacher's, and a home in the submission's folder."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+    os.environ.clear()
+    os.environ.update(kept, HOME=str(folder), TMPDIR=str(folder / "tmp"))
+    os.environ.update(IPYTHONDIR=str(folder / "ipython"), MPLBACKEND=INLINE)
+    os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1", NBGRADER_EXECUTION="autograde")
+    sys.dont_write_bytecode = True
+    for name in ("tmp", "ipython", "work", "socket"):
+        (folder / name).mkdir(exist_ok=True)
+
+
+INLINE = "module://matplotlib_inline.backend_inline"
+KERNEL: Kernel | None = None  # of this process, for Provisioner, which Jupyter makes
+
+
+class Provisioner(LocalProvisioner):
+    """Gives Jupyter the kernel that waits, where it would start a program."""
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Tell the waiting process where to listen."""
+        assert KERNEL and self.parent
+        KERNEL.pipe.send(self.parent.connection_file)
+        self.process = KERNEL  # type: ignore[assignment]
+        self.pid = self.pgid = KERNEL.process.pid
+        return self.connection_info
+
+
+class Manager(AsyncKernelManager):
+    """A kernel manager whose kernel is the one that waits."""
+
+    def __init__(self, **options: Any) -> None:
+        assert KERNEL
+        factory = KernelProvisionerFactory.instance()
+        group = KernelProvisionerFactory.GROUP_NAME
+        factory.provisioners["nst"] = EntryPoint("nst", f"{__name__}:Provisioner", group)
+        factory.default_provisioner_name = "nst"
+        socket = KERNEL.folder / "socket"
+        options |= {"transport": "ipc", "ip": str(socket / "s")}
+        super().__init__(connection_file=str(socket / "c.json"), **options)
+
+
+def prepare(folder: Path, hidden: Sequence[Path], limits: Limits, files: Sequence[Path]) -> Kernel:
+    """Make the kernel of this process; call it before there are threads."""
+    global KERNEL
+    (folder / "work").mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copy(file, folder / "work" / file.name)
+    KERNEL = Kernel(folder, hidden, limits)
+    return KERNEL

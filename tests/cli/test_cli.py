@@ -1,0 +1,298 @@
+"""The command line, driven as a person would."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from PIL import Image
+
+import nst
+from nst.cli import main
+from nst.grids import pools
+
+
+@pytest.fixture
+def pictures(picture, other, tmp_path, monkeypatch):
+    """A content and a style file in an otherwise empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    nst.save_image(picture, "content.png")
+    nst.save_image(other, "style.png")
+    return ["content.png", "style.png"]
+
+
+def run(capsys, *arguments):
+    status = main([str(a) for a in arguments])
+    return status, *capsys.readouterr()
+
+
+def test_a_transfer(pictures, capsys, tmp_path):
+    status, out, err = run(capsys, *pictures, "-o", "new/out.png", "--steps", 3)
+    assert (status, err) == (0, "")
+    assert "new/out.png: 4 evaluations" in out
+    assert "finished" in out
+    with Image.open("new/out.png") as file:
+        assert file.size == (56, 40)
+    settings = nst.read_settings("new/out.png")
+    assert (settings["content"], settings["styles"]) == ("content.png", ["style.png"])
+
+
+def test_a_picture_repeats_its_own_run(pictures, capsys, tmp_path):
+    run(capsys, *pictures, "-o", "a.png", "--steps", 3, "--init", "noise", "--seed", 5, "--sidecar")
+    for source in ("a.png", "a.json"):
+        status, _, _ = run(capsys, "--settings", source, "-o", "b.png")
+        assert status == 0
+        assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    run(capsys, "--settings", "a.json", "--seed", 6, "-o", "c.png")
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "c.png").read_bytes()
+    assert nst.read_settings("c.png") | {"seed": 5} == json.loads((tmp_path / "a.json").read_text())
+
+
+def test_every_option_reaches_the_run(pictures, capsys):
+    status, _, err = run(
+        capsys, *pictures, "content.png", "-o", "out.webp", "--preset", "article",
+        "--size", 32, 48, "--steps", 2, 1, "--network", "vgg16", "--weights", "random",
+        "--pooling", "average", "--padding", "reflect", "--content-layers", "relu3_1",
+        "--style-layers", "relu1_1=2", "relu2_1", "--content-weight", 2,
+        "--style-weight", 3, "--tv-weight", 4,
+        "--style-blend", 0.7, 0.3, "--style-scale", 0.9, "--init", "style", "--seed", 9,
+        "--optimizer", "adam", "--learning-rate", 0.01, "--average", 0.5, "--device", "cpu",
+        "--sidecar",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    expected = {
+        "network": "vgg16", "weights": "random", "pooling": "average", "padding": "reflect",
+        "content_layers": {"relu3_1": 1.0}, "style_layers": {"relu1_1": 2.0, "relu2_1": 1.0},
+        "content_weight": 2.0, "style_weight": 3.0, "tv_weight": 4.0, "style_blend": [0.7, 0.3],
+        "style_scale": 0.9, "init": "style", "seed": 9, "optimizer": "adam",
+        "learning_rate": 0.01, "average": 0.5, "sizes": [32, 48], "num_steps": [2, 1],
+        "styles": ["style.png", "content.png"], "normalisation": "mse",
+    }  # fmt: skip
+    settings = nst.read_settings("out.json")
+    assert {name: settings[name] for name in expected} == expected
+
+
+def test_options_may_stand_between_the_pictures(pictures, capsys):
+    arguments = ["--steps", 1, "-o", "o.png", "content.png", "--seed", 1, "style.png"]
+    status, _, err = run(capsys, *arguments, "--tv-weight", 1, "content.png")
+    assert (status, err) == (0, "")
+    assert nst.read_settings("o.png")["styles"] == ["style.png", "content.png"]
+
+
+def test_a_settings_file_by_hand(pictures, capsys, tmp_path):
+    (tmp_path / "mine.json").write_text('{"preset": "article", "num_steps": 2}')
+    status, _, _ = run(capsys, *pictures, "--settings", "mine.json", "-o", "o.png")
+    assert status == 0
+    assert nst.read_settings("o.png")["normalisation"] == "mse"
+
+
+def test_frames_that_cannot_be_written_cost_no_picture(pictures, capsys, tmp_path):
+    (tmp_path / "o_frames").write_text("in the way")
+    status, _, err = run(capsys, *pictures, "-o", "o.png", "--steps", 3, "--save-every", 1)
+    assert status == 2
+    assert "o_frames" in err
+    assert (tmp_path / "o.png").exists()
+
+
+def test_frames_and_an_animation(pictures, capsys, tmp_path):
+    status, _, _ = run(
+        capsys, *pictures, "-o", "o.jpg", "--size", 32, 56, "--steps", 4, "--save-every", 2
+    )
+    assert status == 0
+    frames = sorted((tmp_path / "o_frames").glob("*.png"))
+    assert len(frames) == 5
+    with Image.open(tmp_path / "o_frames" / "animation.webp") as animation:
+        assert 1 < animation.n_frames <= 5  # WebP merges frames that look alike
+        assert animation.size == (56, 40)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nowhere.png", "style.png"], "nowhere.png"),
+        (["content.png"], "give a content and a style picture"),
+        (["content.png", "style.png", "-o", "out.xyz"], "extension"),
+        (["content.png", "style.png", "-o", "content.png/out.png"], "cannot be written"),
+        (["content.png", "style.png", "--network", "vgg99"], "no network 'vgg99'"),
+        (["content.png", "style.png", "--style-layers", "relu1_1=a"], "relu1_1=a"),
+        (["content.png", "style.png", "--size", "8"], "too small"),
+        (["content.png", "style.png", "--save-every", "-1"], "save-every"),
+        (["content.png", "style.png", "--style-layers", "relu1_1=0"], "at least one layer"),
+        (["--settings", "content.png", "--preset", "d2l"], "exclude each other"),
+        (["--settings", "content.png"], "no settings"),
+        (["layers", "vgg99"], "no network 'vgg99'"),
+        (["layers", "vgg19", "vgg16"], "one network"),
+    ],
+)
+def test_errors_are_one_line_and_status_2(pictures, capsys, arguments, words):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("nst: ")
+    assert err.count("\n") == 1
+    assert words in err
+
+
+def test_unknown_options_exit_with_2(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["a", "b", "--nonsense"])
+
+
+def test_ctrl_c_writes_the_best_picture_and_exits_with_130(pictures, tmp_path):
+    """A real process and a real signal, sent after the first frame is on the disk."""
+    command = [sys.executable, "-m", "nst", *pictures, "-o", "out.png", "--steps", "100000"]
+    process = subprocess.Popen(
+        [*command, "--save-every", "1"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "out_frames" / "00001.png").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in out
+    with Image.open(tmp_path / "out.png") as file:
+        assert file.size == (56, 40)
+
+
+def test_lists(capsys):
+    status, out, _ = run(capsys, "samples")
+    assert status == 0
+    assert "astronaut" in out
+    assert "starry" in out
+    _, out, _ = run(capsys, "layers", "vgg19")
+    assert [line.split()[0] for line in out.splitlines()[1:4]] == ["conv1_1", "relu1_1", "conv1_2"]
+    assert "relu4_2" in out
+    _, out, _ = run(capsys, "presets")
+    assert [line.split()[0] for line in out.splitlines()[:-1]] == list(nst.PRESETS)
+
+
+GRID = """
+[fixed]
+content = "content.png"
+sizes = [32, 40]
+num_steps = 1
+device = "cpu"
+[axes]
+style = ["style.png", "content.png"]
+[axes.style_layers]
+fine = ["relu1_1", "relu2_1"]
+coarse = "relu3_1"
+"""
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """A thread in the place of worker processes, which load torch for seconds."""
+
+    @contextmanager
+    def process_pool(_workers):
+        with ThreadPoolExecutor(1) as executor:
+            yield executor
+
+    monkeypatch.setattr(pools, "process_pool", process_pool)
+
+
+def test_a_grid(pictures, threads, capsys, tmp_path):
+    (tmp_path / "mine.toml").write_text(GRID)
+    status, out, err = run(capsys, "grid", "mine.toml")
+    assert (status, err) == (0, "")
+    assert out == "mine: 4 cells, 4 finished\n"
+    experiment = nst.Experiment.load("mine")
+    assert experiment.axes == {"style": ["style", "content"], "style_layers": ["fine", "coarse"]}
+    assert {cell.settings.sizes for cell in experiment.cells} == {(32, 40)}
+    assert list(experiment["style", "fine"].settings.style_layers) == ["relu1_1", "relu2_1"]
+    for name in ("contact_sheet.png", "loss_curves.png"):
+        with Image.open(tmp_path / "mine" / name) as file:
+            assert file.size[0] > 1000
+    with (tmp_path / "mine" / "results.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["reason"] for row in csv.DictReader(file)] == ["finished"] * 4
+
+
+def test_a_grid_with_a_failed_cell(pictures, threads, capsys, tmp_path):
+    (tmp_path / "mine.toml").write_text(GRID + 'none = "relu9_1"')
+    status, out, err = run(
+        capsys, "grid", "mine.toml", "-o", "new/folder", "--executor", "processes:2"
+    )
+    assert (status, err) == (1, "")
+    assert out.startswith("new/folder: 6 cells, 4 finished, 2 failed\n")
+    assert "\n  content, none: vgg19_quarter has no layer 'relu9_1'" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[fixed", "is not TOML"),
+        ("content = 'a.png'", "move all into them"),
+        ("fixed = 3", "move all into them"),
+        ("[axes]\nseed = 3", "seed is no list of alternatives"),
+        ("[axes]\nseed = []", "seed has no alternatives"),
+        ("[fixed]\nseed = 3\n[axes]\nseed = [4]", "seed is under [fixed] and under [axes]"),
+        ("[fixed]\nfolder = 'a'", "folder is no setting"),
+        ("[fixed]\ncontent = 'content.png'", "content=… and style=…"),
+        ("[fixed]\ncontent = 'a.png'\nstyle = 'style.png'", "a.png"),
+        ("[fixed]\ncontent = 'content.png'\nstyle = 'style.png'\nsteps = 3", "no setting 'steps'"),
+    ],
+)
+def test_a_grid_file_that_is_wrong(pictures, capsys, tmp_path, text, words):
+    (tmp_path / "mine.toml").write_text(text)
+    status, out, err = run(capsys, "grid", "mine.toml")
+    assert (status, out) == (2, "")
+    assert err.startswith("nst: ")
+    assert err.count("\n") == 1
+    assert words in err
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_grid_file_that_is_not_there(pictures, capsys):
+    status, _, err = run(capsys, "grid", "nowhere.toml")
+    assert (status, err) == (
+        2,
+        "nst: 'nowhere.toml' cannot be read (No such file or directory); check it\n",
+    )
+
+
+def test_a_grid_without_matplotlib(pictures, capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nst.plots", None)
+    monkeypatch.delattr(nst, "plots", raising=False)
+    (tmp_path / "mine.toml").write_text(GRID)
+    status, _, err = run(capsys, "grid", "mine.toml")
+    assert status == 2
+    assert "pip install 'nst[notebooks]'" in err
+    assert not (tmp_path / "mine").exists()
+
+
+def test_ctrl_c_keeps_the_cells_of_a_grid_that_are_finished(pictures, tmp_path):
+    """A real signal, to the command and its workers as a terminal sends it."""
+    (tmp_path / "mine.toml").write_text(
+        "[fixed]\ncontent = 'content.png'\nstyle = 'style.png'\nnum_steps = 30\n"
+        "[axes]\nseed = [1, 2, 3]"
+    )
+    command = [sys.executable, "-m", "nst", "grid", "mine.toml", "--executor", "processes:1"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("mine/cells/*.json")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    reasons = [cell.reason for cell in nst.Experiment.load(tmp_path / "mine").cells]
+    assert set(reasons) == {"finished", "not run"}
+    assert f"{reasons.count('not run')} not run" in out
+    assert (tmp_path / "mine" / "contact_sheet.png").exists()

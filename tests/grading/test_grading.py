@@ -1,0 +1,511 @@
+"""The grader, on a tiny problem set: what students hand in, and what some would try."""
+
+import csv
+import functools
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import zipfile
+from copy import deepcopy
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+
+import nst
+from nst.errors import NstError
+from nst_grading import Limits, grade_notebooks, release, sandbox
+from nst_grading.__main__ import main
+from nst_grading.submissions import collect
+
+GRAM = """\
+def gram_matrix(features):
+    ### BEGIN SOLUTION
+    channels, positions = features.shape[1], features[0, 0].numel()
+    rows = features.flatten(2)
+    return rows @ rows.mT / (channels * positions)
+    ### END SOLUTION"""
+GRAM_TEST = """\
+checks.gram(gram_matrix)
+### BEGIN HIDDEN TESTS
+wanted = torch.tensor([[1.0, 2.0], [2.0, 4.0]]).expand(3, 2, 2) / 2
+picture = torch.tensor([1.0, 2.0]).reshape(1, 2, 1, 1).expand(3, 2, 5, 4)
+assert torch.allclose(gram_matrix(picture), wanted), "wrong on three pictures"
+### END HIDDEN TESTS"""
+DOUBLE = """\
+def double(x):
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION"""
+DOUBLE_TEST = """\
+assert double(3) == 6
+### BEGIN HIDDEN TESTS
+sum(double(x) == 2 * x for x in (1, 2, 0.5, 1.5)) / 2
+### END HIDDEN TESTS"""
+WORDS = "=== BEGIN MARK SCHEME ===\nOne point for an example.\n=== END MARK SCHEME ==="
+FULL = {"gram-test": 3, "double-test": 2, "words": None}
+
+
+def cell(source, name="", points=None, kind="code", **flags):
+    made = getattr(nbformat.v4, f"new_{kind}_cell")(source)
+    if name:
+        data = {"grade": points is not None, "solution": False, "locked": False, "task": False}
+        made.metadata["nbgrader"] = {"schema_version": 3, "grade_id": name, **data, **flags}
+        if points is not None:
+            made.metadata["nbgrader"]["points"] = points
+    return made
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A problem set with two exercises for code and one for words."""
+    folder = tmp_path_factory.mktemp("sources") / "tiny"
+    folder.mkdir()
+    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
+    notebook.cells = [
+        cell("# A tiny problem set", kind="markdown"),
+        cell("import torch\n\nfrom nst import checks", "setup", locked=True),
+        cell(GRAM, "gram", solution=True),
+        cell(GRAM_TEST, "gram-test", 3, locked=True),
+        cell(DOUBLE, "double", solution=True),
+        cell(DOUBLE_TEST, "double-test", 2, locked=True),
+        cell(WORDS, "words", 1, kind="markdown", solution=True),
+    ]
+    nbformat.write(notebook, folder / "tiny.ipynb")
+    (folder / "picture.txt").write_text("a picture")
+    return folder / "tiny.ipynb"
+
+
+def test_without_namespaces_python_is_watched(tmp_path, monkeypatch):
+    """As on macOS."""
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    other.mkdir()
+    (other / "secret.txt").write_text("secret")
+    attempts = {
+        "reads": lambda: (other / "secret.txt").read_text(),
+        "writes": lambda: (tmp_path / "new.txt").write_text(""),
+        "removes": lambda: shutil.rmtree(other),
+        "kills": lambda: os.kill(os.getppid(), 0),
+        "calls": lambda: socket.create_connection(("127.0.0.1", 9), 1),
+        "works": lambda: (own / "mine.txt").write_text("") or Path(nst.__file__).read_text()[:0],
+    }
+
+    def shut_in(pipe):
+        missing = sandbox.enter(own, [other], Limits())
+        for attempt in attempts.values():
+            try:
+                pipe.send(attempt())
+            except PermissionError as error:
+                pipe.send(str(error))
+        pipe.send(missing)
+
+    monkeypatch.setattr(sandbox, "isolate", refuse)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=shut_in, args=(theirs,))
+    process.start()
+    said = {name: ours.recv() for name in attempts}
+    assert ours.recv() == [sandbox.NAMESPACES_MISSING]
+    process.join()
+    assert "hidden" in said["reads"] and "own folder" in said["writes"]
+    assert "own folder" in said["removes"] and "other processes" in said["kills"]
+    assert "no network" in said["calls"] and said["works"] == ""
+
+
+def refuse(*_):
+    raise OSError("no namespaces")
+
+
+@functools.cache
+def blank(source):
+    """The released notebook, as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        return release(source, Path(folder) / "tiny").read_text()
+
+
+def hand_in(path, source, gram=GRAM, double=DOUBLE, words="An answer.", extra=""):
+    """A student's notebook: the released one with answers."""
+    notebook = nbformat.reads(blank(source), as_version=4)
+    for at in notebook.cells:
+        name = at.metadata.get("nbgrader", {}).get("grade_id")
+        at.source = {"gram": gram, "double": double, "words": words}.get(name, at.source)
+    if extra:
+        notebook.cells.insert(2, cell(extra))
+    nbformat.write(notebook, path)
+    return notebook
+
+
+OTHER_WAY = """\
+def gram_matrix(x):
+    print("computing")
+    return torch.einsum("bchw,bdhw->bcd", x, x) / x[0].numel()"""
+UNDIVIDED = "def gram_matrix(x):\n    return torch.einsum('bchw,bdhw->bcd', x, x)"
+NOISY = """\
+import logging, sys, warnings
+warnings.warn("careful")
+warnings.simplefilter("error")
+torch.set_default_dtype(torch.float64)
+torch.set_grad_enabled(False)
+picture, wanted, print = 1, 2, 3"""
+NOISY_DOUBLE = """\
+def double(x):
+    warnings.warn("again")
+    sys.stderr.write("to stderr")
+    logging.warning("to the log")
+    return 2 * x"""
+ZERO = "def gram_matrix(x):\n    return torch.zeros(x.shape[0], x.shape[1], x.shape[1])"
+TRICKS = {
+    "allclose": "torch.allclose = lambda *args, **kwargs: True",
+    "comparer": "from nst.checks import common\ncommon.close = lambda *args, **kwargs: True",
+    "code": "checks.gram.__code__ = (lambda function: None).__code__",
+    "checker": "class checks:\n    gram = print\n\nimport sys\nsys.modules['nst.checks'] = checks",
+    "silence": "get_ipython().showtraceback = print\nget_ipython().ast_transformers.append(None)",
+    "builtins": "import builtins\nbuiltins.AssertionError = BaseException\nall = any = print",
+    "torch": "class torch:\n    allclose = print\n    tensor = zeros = print",
+}
+SUBCLASS = """\
+class Mine(torch.Tensor):
+    __torch_function__ = classmethod(lambda *args, **kwargs: True)
+
+def gram_matrix(x):
+    return torch.zeros(1).as_subclass(Mine)"""
+TRICK_ANSWERS = {
+    "equal": "class Yes:\n    __eq__ = __bool__ = lambda *args: True\n\n"
+    "def double(x):\n    return Yes()",
+    "leave": "def double(x):\n    exit()",
+    "constant": "def double(x):\n    return 6",
+}
+
+
+@pytest.fixture(scope="module")
+def graded(source, tmp_path_factory):
+    """Many submissions, graded at once; the reports by name."""
+    folder = tmp_path_factory.mktemp("submissions")
+    at = {}
+
+    def path(name):
+        at[name] = folder / f"{name}.ipynb"
+        return at[name]
+
+    hand_in(path("right"), source)
+    hand_in(path("otherwise"), source, OTHER_WAY)
+    hand_in(path("noisy"), source, double=NOISY_DOUBLE, extra=NOISY)
+    hand_in(path("wrong"), source, UNDIVIDED, "def double(x):\n    return x + x + 1")
+    hand_in(path("partial"), source, double="def double(x):\n    return 2 * int(x)")
+    path("blank").write_text(blank(source))
+    for name, extra in TRICKS.items():
+        hand_in(path(name), source, ZERO, extra=extra)
+    for name, double in TRICK_ANSWERS.items():
+        hand_in(path(name), source, double=double)
+    subclass = (
+        "class Mine(torch.Tensor):\n    __torch_function__ = classmethod(lambda *a: True)\n\n"
+    )
+    answer = "def gram_matrix(x):\n    return torch.zeros(1).as_subclass(Mine)"
+    hand_in(path("subclass"), source, subclass + answer)
+
+    edited = hand_in(path("edited"), source, ZERO, "def double(x):\n    return 0")
+    edited.cells[3].source = "pass"
+    edited.cells[3].metadata.nbgrader.points = 50
+    edited.cells[5].source, edited.cells[5].metadata["tags"] = "2", ["skip-execution"]
+    nbformat.write(edited, at["edited"])
+    deleted = hand_in(path("deleted"), source)
+    deleted.cells = [deleted.cells[2], deleted.cells[6]]  # no imports, no tests, no double
+    nbformat.write(deleted, at["deleted"])
+    moved = hand_in(path("moved"), source)
+    moved.cells.append(deepcopy(moved.cells[2]))
+    moved.cells[-1].id = "twice"
+    moved.cells.insert(0, cell("import torch", "from-another-set", locked=True))
+    moved.cells[1].metadata["nbgrader"] = "lost"
+    nbformat.write(moved, at["moved"])
+    path("garbage").write_text("{ no notebook")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell("1")]), path("another"))
+    return grade_notebooks(at, source, jobs=2)
+
+
+def points(report):
+    return {name: value for name, value in report.points.items() if name != "words"}
+
+
+@pytest.mark.parametrize("name", ["right", "otherwise", "noisy", "moved"])
+def test_right_answers_get_all_points(graded, name):
+    report = graded[name]
+    assert not report.failure
+    assert report.points == FULL
+    assert (report.total, report.possible, report.unread) == (5, 6, ["words"])
+    assert not report.messages and not report.failure
+
+
+def test_a_blank_one_gets_nothing(graded):
+    assert graded["blank"].points == {"gram-test": 0, "double-test": 0, "words": 0}
+    assert graded["blank"].messages["gram-test"] == "Not answered yet."
+
+
+def test_a_wrong_one_hears_what_is_wrong(graded):
+    assert points(graded["wrong"]) == {"gram-test": 0, "double-test": 0}
+    assert "divide by C·H·W" in graded["wrong"].messages["gram-test"]
+    assert graded["wrong"].messages["double-test"] == "This does not hold: assert double(3) == 6"
+
+
+def test_a_partly_right_one_gets_part_of_the_points(graded):
+    assert points(graded["partial"]) == {"gram-test": 3, "double-test": 1}
+
+
+def test_edited_tests_are_restored(graded):
+    assert points(graded["edited"]) == {"gram-test": 0, "double-test": 0}
+    assert graded["edited"].out_of == {"gram-test": 3, "double-test": 2, "words": 1}
+
+
+def test_deleted_cells_are_put_back_and_graded(graded):
+    assert points(graded["deleted"]) == {"gram-test": 3, "double-test": 0}
+    assert "double-test was missing" in " ".join(graded["deleted"].remarks)
+
+
+@pytest.mark.parametrize("name", [*TRICKS, "subclass"])
+def test_the_gram_test_cannot_be_talked_into_passing(graded, name):
+    assert points(graded[name]) == {"gram-test": 0, "double-test": 2}
+
+
+def test_what_was_replaced_is_named(graded):
+    assert "It replaces torch.allclose; the tests used the original." in graded["allclose"].remarks
+    assert any("get_ipython" in remark for remark in graded["silence"].remarks)
+
+
+def test_answers_that_equal_everything_get_nothing(graded):
+    assert {name: graded[name].points["double-test"] for name in TRICK_ANSWERS} == {
+        "equal": 0,
+        "leave": 0,
+        "constant": 0,  # of four values, none is 3
+    }
+    assert "defines by itself what it equals" in graded["equal"].messages["double-test"]
+
+
+def test_what_is_no_notebook_of_this_set_gets_nothing_and_is_named(graded):
+    for name, words in {"garbage": "cannot be read", "another": "is it another notebook?"}.items():
+        assert graded[name].total == 0 and graded[name].possible == 6
+        assert words in graded[name].remarks[0] and not graded[name].failure
+
+
+def test_a_release_holds_neither_solutions_nor_hidden_tests(source, tmp_path):
+    text = release(source, tmp_path / "out").read_text()
+    assert "checks.gram(gram_matrix)" in text and "raise NotImplementedError()" in text
+    assert (tmp_path / "out" / "picture.txt").read_text() == "a picture"
+    for secret in ("mT", "2 * x", "three pictures", "HIDDEN", "SOLUTION", "example", "SCHEME"):
+        assert secret not in text
+
+
+def test_a_release_refuses_a_solution_that_would_leak(source, tmp_path):
+    notebook = nbformat.read(source, as_version=4)
+    notebook.cells[0] = cell("### BEGIN SOLUTION\nx = 1\n### END SOLUTION")
+    (tmp_path / "leaky").mkdir()
+    nbformat.write(notebook, tmp_path / "leaky" / "leaky.ipynb")
+    with pytest.raises(NstError, match="Solution region detected in a non-solution cell"):
+        release(tmp_path / "leaky", tmp_path / "out")
+    with pytest.raises(NstError, match="no problem set"):
+        release(tmp_path / "none", tmp_path / "out")
+
+
+def test_submissions_are_found_in_any_layout(source, tmp_path):
+    root = tmp_path / "in"
+    for name in (
+        "alice/tiny/tiny.ipynb",
+        "alice/other/other.ipynb",
+        "bob/my work.ipynb",
+        "a.ipynb",
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, root / name)
+    (root / "notes.txt").write_text("x")
+    with zipfile.ZipFile(root / "carol.zip", "w") as file:
+        file.write(source, "deep/tiny.ipynb")
+        file.write(source, "__MACOSX/deep/._tiny.ipynb")
+    found = collect(root, "tiny", tmp_path / "scratch")
+    assert list(found) == ["a", "alice", "bob", "carol"]
+    assert found["alice"] == root / "alice/tiny/tiny.ipynb"
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as file:
+        file.write(source, "export/dora.ipynb")
+    assert list(collect(tmp_path / "all.zip", "tiny", tmp_path / "scratch")) == ["dora"]
+    (root / "bob.zip").write_text("no zip")
+    with pytest.raises(NstError, match="no zip"):
+        collect(root, "tiny", tmp_path / "scratch")
+    (root / "bob.zip").unlink()
+    shutil.copy(source, root / "bob.ipynb")
+    with pytest.raises(NstError, match="two submissions named bob"):
+        collect(root, "tiny", tmp_path / "scratch")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NstError, match="no notebook"):
+        collect(tmp_path / "empty", "tiny", tmp_path)
+
+
+def test_the_command_writes_points_feedback_and_a_summary(source, tmp_path, capsys):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    hand_in(folder / "alice.ipynb", source)
+    hand_in(folder / "bob.ipynb", source, UNDIVIDED, words="<script>alert(1)</script> *Mine*")
+    command = ["grade", str(source.parent), "--submissions", str(folder), "--out", str(out)]
+    assert main([*command, "--jobs", "2"]) == 0
+    assert "alice: 5 of 6, 1 to be read" in capsys.readouterr().out
+    rows = list(csv.reader((out / "points.csv").read_text().splitlines()))
+    assert rows[0] == ["student", "gram-test", "double-test", "words", "total", "remarks"]
+    assert rows[1:] == [
+        ["(possible)", "3.0", "2.0", "1.0", "6.0", ""],
+        ["alice", "3.0", "2.0", "", "5.0", ""],
+        ["bob", "0.0", "2.0", "", "2.0", ""],
+    ]
+    summary = (out / "summary.md").read_text()
+    assert (
+        "| gram-test | 3 | 1.50 | 1 | 1 | 0 |" in summary and "Median 3.5 of 6 points." in summary
+    )
+    assert re.search(r"- 1 × symmetric, but not divided by anything.* \(bob\)", summary)
+    page = (out / "feedback" / "bob.html").read_text()
+    assert "symmetric, but not divided by anything" in page and "Score: 2.0 / 6.0" in page
+    for secret in ("three pictures", "HIDDEN", "<script>alert"):
+        assert secret not in page
+    assert "<table>" in (out / "summary.html").read_text()
+
+    manual = (out / "manual.csv").read_text().replace("alice,words,,", "alice,words,0.5,")
+    (out / "manual.csv").write_text(manual)
+    assert main([*command, "--jobs", "2"]) == 0
+    rows = list(csv.reader((out / "points.csv").read_text().splitlines()))
+    assert rows[2] == ["alice", "3.0", "2.0", "0.5", "5.5", ""]
+
+
+def test_the_command_says_what_it_cannot_find(tmp_path, capsys):
+    assert main(["grade", "ps9", "--sources", str(tmp_path), "--submissions", "x"]) == 1
+    assert "There is no problem set ps9" in capsys.readouterr().err
+
+
+def test_a_course_is_set_up_once_and_then_kept(source, tmp_path, capsys):
+    sources, folder = source.parent.parent, tmp_path / "course"
+    assert main(["course", str(folder), "--sources", str(sources)]) == 0
+    assert (folder / "source" / "tiny" / "tiny.ipynb").exists()
+    (folder / "nbgrader_config.py").write_text("# mine")
+    (folder / "submitted").mkdir()
+    assert main(["course", str(folder), "--sources", str(sources)]) == 0
+    assert (folder / "nbgrader_config.py").read_text() == "# mine"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("")
+    assert main(["course", str(tmp_path / "full"), "--sources", str(sources)]) == 1
+
+
+def test_importing_nst_loads_no_grader():
+    code = "import sys, nst; sys.exit('nbgrader' in sys.modules or 'nst_grading' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+HOSTILE = {
+    "loop": "while True:\n    pass",
+    "stubborn": "while True:\n    try:\n        while True:\n            pass\n"
+    "    except BaseException:\n        pass",
+    "leaves": "import os\nos._exit(0)",
+    "crash": "import ctypes\nctypes.string_at(0)",
+    "deletes": "import os, shutil\n[shutil.rmtree(p, True) for p in (os.environ['HOME'], '/')]",
+    "writes": "open('big', 'wb').write(b'0' * 10**9)",
+    "pieces": "import time\nfor n in range(15):\n"
+    "    open(f'{n}', 'wb').write(b'0' * 15 * 10**6)\ntime.sleep(60)",
+    "grows": "keep = bytearray(5 * 10**9)",
+    "floods": "for _ in range(3000):\n    print('x' * 10**5)",
+    "calls": "import socket\nsocket.create_connection(('127.0.0.1', PORT), 5)",
+    "shell": "import os\nassert os.system('bash -c \"echo > /dev/tcp/127.0.0.1/PORT\"') == 0",
+    "kills": "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)",
+    "reads": "import glob\n[open(p).read() for p in glob.glob('SOURCES/**/*', recursive=True)]"
+    "\nassert glob.glob('SOURCES/*')",
+    "peeks": "import pathlib\nassert list(pathlib.Path('SUBMISSIONS').iterdir())",
+    "child": "import subprocess\nsubprocess.Popen(['sleep', '5317'], start_new_session=True)",
+}
+
+
+@pytest.mark.slow
+def test_hostile_submissions_are_contained_and_the_others_graded(source, tmp_path):
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.1)
+    submissions = {}
+    for name, code in HOSTILE.items():
+        code = code.replace("PORT", str(server.getsockname()[1]))
+        code = code.replace("SOURCES", str(source.parent.parent))
+        code = code.replace("SUBMISSIONS", str(tmp_path))
+        submissions[name] = tmp_path / f"{name}.ipynb"
+        hand_in(submissions[name], source, ZERO, extra=code)
+    submissions["good"] = tmp_path / "good.ipynb"
+    hand_in(submissions["good"], source)
+    before = sorted(tmp_path.iterdir())
+    limits = Limits(cell_seconds=8, seconds=40, memory_mb=3000, file_mb=100)
+    with server:
+        reports = grade_notebooks(submissions, source, limits=limits, jobs=2)
+        with pytest.raises(TimeoutError):  # nobody has called
+            server.accept()
+    assert reports["good"].points == FULL
+    assert not [r.student for r in reports.values() if r.failure]
+    assert all(report.points["gram-test"] == 0 for n, report in reports.items() if n != "good")
+    for name in ("leaves", "stubborn", "crash", "pieces"):  # their notebook ends there
+        assert reports[name].total == 0 and "was ended in cell 3" in reports[name].remarks[-1]
+    on = ("loop", "writes", "grows", "calls", "child")  # theirs goes on
+    messages = {name: reports[name].messages.get("double-test") for name in on}
+    assert messages == dict.fromkeys(on)
+    said = {name: errors_of(reports[name]) for name in HOSTILE}
+    assert "CellTimeoutError" in said["loop"]
+    assert "File too large" in said["writes"] and "MemoryError" in said["grows"]
+    assert "no network" in said["calls"]
+    assert len(json.dumps(reports["floods"].notebook)) < 4_000_000
+    assert sorted(tmp_path.iterdir()) == before and source.exists()
+    if not reports["good"].missing:  # namespaces
+        for name in ("shell", "reads", "peeks"):
+            assert "AssertionError" in said[name] or "FileNotFoundError" in said[name]
+        running = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+        assert not [command for command in running if "5317" in command]
+
+
+def errors_of(report):
+    """The errors in the notebook, as text."""
+    outputs = [o for c in report.notebook["cells"] for o in c.get("outputs", [])]
+    return "; ".join(f"{o.ename}: {o.evalue}" for o in outputs if o.output_type == "error")
+
+
+ROOT = Path(__file__).parents[1]
+TEACHING = ROOT / "notebooks" / "assignments" / "TEACHING.md"
+SOURCES = ROOT / "notebooks" / "assignments" / "source"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SOURCES / "ps2_gram").exists(), reason="the problem set is not there")
+def test_the_commands_in_the_guide_work(tmp_path):
+    """As a teacher would, with three submissions: a right one, a blank one and a wrong one."""
+    commands = re.findall(r"^make .*$", TEACHING.read_text(), re.MULTILINE)
+    assert [command.split()[1] for command in commands] == ["assignment", "grade"]
+    shutil.copytree(SOURCES.parent, tmp_path / "notebooks" / "assignments")
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "installed").touch()  # newer than pyproject.toml: nothing to install
+    place = os.environ | {"PYTHONPATH": str(ROOT)}
+
+    def run(command):
+        words = [*command.split(), f"BIN={Path(sys.executable).parent}"]
+        return subprocess.run(words, cwd=tmp_path, env=place, check=True)
+
+    run(commands[0])
+    folder = tmp_path / "outputs" / "submissions"
+    names = "alice.ipynb", "bob/my final version.ipynb", "carol/ps2_gram/ps2_gram.ipynb"
+    right = nbformat.read(SOURCES / "ps2_gram" / "ps2_gram.ipynb", as_version=4)
+    wrong = deepcopy(right)
+    for at in wrong.cells:
+        at.source = at.source.replace(" / (channels * height * width)", "")
+    unanswered = tmp_path / "outputs" / "release" / "ps2_gram" / "ps2_gram.ipynb"
+    for name, notebook in zip(names, (right, None, wrong), strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        nbformat.write(notebook or nbformat.read(unanswered, as_version=4), folder / name)
+    run(commands[1])
+    out = tmp_path / "outputs" / "grades" / "ps2_gram"
+    with (out / "points.csv").open() as file:
+        total = {row["student"]: float(row["total"]) for row in csv.DictReader(file)}
+    assert total["bob"] == 0 < total["carol"] < total["alice"]
+    pages = {"alice.html", "bob.html", "carol.html"}
+    assert {path.name for path in (out / "feedback").iterdir()} == pages

@@ -1,0 +1,185 @@
+"""Executors: processes that die, a Dask cluster that loses a worker, the machine's threads."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import loky
+import numpy as np
+import pytest
+
+import nst
+from nst.grids import pools
+from nst.grids.experiments import grid
+
+# Tasks are Python, and the work `eval`, which a worker has without importing anything.
+DIE = "__import__('os')._exit(1)"
+DIE_ONCE = "__import__('os').path.exists({0!r}) or (open({0!r}, 'w').close(), " + DIE + ")"
+
+
+@pytest.fixture
+def light(monkeypatch):
+    """Processes that do not load torch; returns the sizes of the pools that were asked for."""
+    sizes = []
+
+    @contextmanager
+    def process_pool(workers, _threads=None):
+        sizes.append(workers)
+        pool = loky.ProcessPoolExecutor(workers)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(kill_workers=True)
+
+    monkeypatch.setattr(pools, "process_pool", process_pool)
+    return sizes
+
+
+def test_results_and_errors_come_back_with_their_numbers(light):
+    tasks = ["1 + 1", "1 / 0", "'a' * 3"]
+    outcomes = dict(pools.work_off(eval, tasks, "processes:2"))
+    assert (outcomes[0], outcomes[2]) == (2, "aaa")
+    assert isinstance(outcomes[1], ZeroDivisionError)
+    assert light == [2]
+
+
+def test_a_worker_that_dies_is_replaced(light, tmp_path):
+    tasks = ["1", DIE_ONCE.format(str(tmp_path / "dead")), "3", "4"]
+    assert dict(pools.work_off(eval, tasks, "processes:2")) == {0: 1, 1: True, 2: 3, 3: 4}
+    assert light == [2, 2]
+
+
+def test_a_cell_that_kills_its_worker_takes_no_other_with_it(light):
+    outcomes = dict(pools.work_off(eval, ["1", DIE, "3", "4"], "processes:2"))
+    assert isinstance(outcomes.pop(1), BrokenExecutor)
+    assert outcomes == {0: 1, 2: 3, 3: 4}
+    assert light[:2] == [2, 2]
+    assert set(light[2:]) == {1}
+
+
+def test_whoever_stops_asking_kills_what_runs(light):
+    sleep = "__import__('time').sleep(600)"
+    outcomes = pools.work_off(eval, ["1", sleep, sleep, sleep], "processes:2")
+    assert next(outcomes) == (0, 1)
+    began = time.monotonic()
+    outcomes.close()
+    assert time.monotonic() - began < 300
+
+
+def test_an_executor_that_breaks_fails_the_cells_that_are_left():
+    class Breaking(ThreadPoolExecutor):
+        def submit(self, work, task):
+            if task == "2":
+                raise BrokenExecutor("gone")
+            return super().submit(work, task)
+
+    with Breaking(1) as executor:
+        outcomes = dict(pools.work_off(eval, ["1", "2"], executor))
+    assert outcomes[0] == 1
+    assert isinstance(outcomes[1], BrokenExecutor)
+
+
+def test_cancelled_cells_are_outcomes_too():
+    future = Future()
+    future.cancel()
+    future.set_running_or_notify_cancel()
+    assert "Cancelled" in type(pools._outcome(future)).__name__
+
+
+@pytest.mark.parametrize(
+    ("cores", "asked", "tasks", "workers"),
+    [(8, None, 3, 3), (8, None, 20, 8), (2, "processes:5", 20, 5), (2, "processes:5", 1, 1)],
+)
+def test_as_many_workers_as_cores_or_cells(light, monkeypatch, cores, asked, tasks, workers):
+    monkeypatch.setattr(pools, "cores", lambda: cores)
+    monkeypatch.setattr(pools.torch.cuda, "is_available", lambda: False)
+    list(pools.work_off(eval, ["1"] * tasks, asked))
+    assert light == [workers]
+
+
+def test_workers_share_the_cores(monkeypatch):
+    asked = []
+
+    class Recorded(ThreadPoolExecutor):
+        def __init__(self, workers, env, initargs, **_):
+            asked.append((workers, env["OMP_NUM_THREADS"], *initargs))
+            super().__init__(1)
+
+        def shutdown(self, kill_workers, **options):
+            super().shutdown(**options)
+
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", Recorded)
+    monkeypatch.setattr(pools, "cores", lambda: 5)
+    for workers, threads in ((2, None), (8, None), (2, 1)):
+        with pools.process_pool(workers, threads):
+            pass
+    assert asked == [(2, "2", 2), (8, "1", 1), (2, "1", 1)]
+
+
+def test_a_real_worker_paints_what_this_process_paints(picture, other):
+    settings = {"sizes": 32, "num_steps": 2, "init": "noise"}
+    with pools.process_pool(1, 1) as pool:
+        experiment = grid(content=picture, style=other, seed=[0, 1], executor=pool, **settings)
+        threads = pool.submit(eval, "__import__('torch').get_num_threads()")
+        assert threads.result() == 1
+    for cell in experiment.cells:
+        result = nst.style_transfer(picture, other, seed=cell.settings.seed, **settings)
+        assert np.array_equal(cell.picture, nst.postprocess_image(result.image))
+
+
+def test_dask_is_asked_for_by_name(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(nst.SettingsError, match=r"pip install 'nst\[cluster\]'"):
+        list(pools.work_off(eval, ["1"], "dask://localhost:1"))
+
+
+def test_a_scheduler_that_is_not_there(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+
+    def refuse(*_args, **_options):
+        raise OSError("timed out")
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(nst.SettingsError, match="no Dask scheduler answers at localhost:1"):
+        list(pools.work_off(eval, ["1"], "dask://localhost:1"))
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_dask_cluster_loses_a_worker_and_completes_the_grid(picture, other, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    killed = []
+
+    def kill_a_busy_worker(client):
+        """Once a cell is finished, and so all have begun: kill one that has work."""
+        pids = client.run(os.getpid)
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("cells/*.json")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        while not killed and time.monotonic() < deadline:
+            for address, tasks in client.processing().items():
+                if tasks and not killed:
+                    killed.append((address, len(list(tmp_path.glob("cells/*.json")))))
+                    os.kill(pids[address], signal.SIGKILL)
+
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        killer = threading.Thread(target=kill_a_busy_worker, args=[client])
+        killer.start()
+        address = cluster.scheduler_address.replace("tcp://", "dask://")
+        experiment = grid(
+            content=picture, style=other, seed=range(5), init="noise", sizes=56, num_steps=25,
+            folder=tmp_path, executor=address,
+        )  # fmt: skip
+        killer.join()
+        assert killed[0][0] not in client.run(os.getpid)
+    assert killed[0][1] < 5
+    assert [(cell.reason, cell.error) for cell in experiment.cells] == [("finished", None)] * 5

@@ -1,0 +1,154 @@
+"""The memory limit: what it reads, what it chooses, and what it leaves as it is."""
+
+import pytest
+import torch
+
+import nst
+from nst import SettingsError, load_network, make_settings, style_transfer
+from nst.cli import main
+from nst.hardware.memory import PASSING, bytes_per_pixel, parse_bytes, plan
+from nst.networks import ARCHITECTURES, VGG
+
+STANDARD = [f"relu{b}_1" for b in range(1, 6)]
+LARGE = {"shape": (3072, 4096), "styles": [3072 * 4096], "stored": 2 * 3072 * 4096}
+
+
+@pytest.fixture(scope="module")
+def vgg19():
+    """Its shapes are enough."""
+    with torch.device("meta"):
+        return VGG(ARCHITECTURES["vgg19"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(123, 123), ("123", 123), ("8GB", 8e9), ("8 gb", 8e9), ("1.5MiB", 1.5 * 2**20), (None, None)],
+)
+def test_limits_are_read(text, expected):
+    assert parse_bytes(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "GB", "8 bananas", "-1", -1, "1e9", 0.5, True, "nan"])
+def test_what_is_no_limit_is_refused(text):
+    with pytest.raises(SettingsError, match="a memory limit is bytes"):
+        parse_bytes(text)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "replicate", "reflect"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("layers", [STANDARD, ["conv1_1", "relu1_2", "conv2_2"], ["pool3"]])
+def test_the_estimate_is_what_autograd_keeps(padding, pooling, layers):
+    """Every storage that is saved for the way back, counted once."""
+    network = load_network("vgg19_quarter", pooling=pooling, padding=padding)
+    side, kept = 256, {}
+
+    def pack(tensor):
+        if not isinstance(tensor, torch.nn.Parameter) and tensor.numel() > 1000:
+            kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    image = torch.rand(1, 3, side, side, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        features = network(image, layers)
+        for feature in features.values():
+            pack(feature)
+    parameters = {parameter.data_ptr() for parameter in network.parameters()}
+    total = sum(size for pointer, size in kept.items() if pointer not in parameters) / side**2
+    passing = 4 * PASSING * 16  # at most: the first block's activations
+    assert total <= 1.02 * bytes_per_pixel(network, layers) < 1.02 * (total + passing)
+
+
+def test_more_memory_gives_larger_tiles_and_more_history_until_all_fits(vgg19):
+    settings = make_settings(history=30)
+    plans = [plan(limit * 10**9, vgg19, settings, **LARGE) for limit in (6, 8, 12, 16, 24, 32, 64)]
+    tiles = [found.tile or 10**9 for found in plans]
+    assert tiles == sorted(tiles)
+    assert [found.history for found in plans] == sorted(found.history for found in plans)
+    assert 3 <= plans[0].history < plans[-1].history == 30
+    assert plans[1].tile >= 1000
+    assert plans[-1].tile is None
+
+
+def test_a_small_picture_is_left_as_it_is(vgg19):
+    small = {"shape": (512, 384), "styles": [512 * 384], "stored": 2 * 512 * 384}
+    assert plan(4 * 10**9, vgg19, make_settings(), **small) == (None, make_settings().history)
+    assert plan(4 * 10**9, vgg19, make_settings(optimizer="adam"), **small)[0] is None
+
+
+def test_a_limit_too_small_says_what_would_do(vgg19):
+    with pytest.raises(SettingsError, match="4096×3072 pixels need a memory limit of") as caught:
+        plan(3 * 10**9, vgg19, make_settings(), **LARGE)
+    needed = str(caught.value).split("limit of ")[1].split(",")[0]
+    plan(parse_bytes(needed), vgg19, make_settings(), **LARGE)
+    with pytest.raises(SettingsError):
+        plan(parse_bytes(needed) - 2 * 10**7, vgg19, make_settings(), **LARGE)
+
+
+@pytest.fixture
+def no_overhead(monkeypatch):
+    """Without what Python takes, limits for small pictures can be written down."""
+    monkeypatch.setattr("nst.hardware.memory.PROCESS", 0)
+
+
+def enlarged(image):
+    return nst.images.resize(image, (256, 320))
+
+
+def test_a_limit_changes_nothing_but_the_memory(picture, other, no_overhead, monkeypatch, capsys):
+    sizes = []
+    walk = VGG.walk
+    monkeypatch.setattr(
+        VGG, "walk", lambda self, x, layers: sizes.append(x.shape) or walk(self, x, layers)
+    )
+    pictures = enlarged(picture), enlarged(other)
+    options = {"sizes": 320, "num_steps": 3, "progress": False, "history": 3}
+    options |= {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu3_1"]}
+    options |= {"optimizer": "lbfgs-plain"}  # the other blows up the last digit sooner
+    whole = style_transfer(*pictures, **options)
+    assert max(shape.numel() for shape in sizes) == whole.image.numel()
+    sizes.clear()
+    limited = style_transfer(*pictures, memory_limit="45MB", **options)
+    assert max(shape.numel() for shape in sizes) < whole.image.numel() / 1.5
+    torch.testing.assert_close(limited.image, whole.image, rtol=0, atol=1e-3)
+    assert limited.settings == whole.settings
+    assert capsys.readouterr().err == ""
+
+
+def test_a_shorter_history_is_said(picture, other, no_overhead, capsys):
+    options = {"sizes": 320, "num_steps": 1, "progress": False, "memory_limit": "65MB"}
+    options |= {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
+    result = style_transfer(enlarged(picture), enlarged(other), **options)
+    assert "at 320 pixels, L-BFGS has memory for its last" in capsys.readouterr().err
+    assert result.settings.history == make_settings().history
+    (group,) = result.checkpoint["state"]["optimizer"]["param_groups"]
+    assert 3 <= group["history"] < make_settings().history
+    style_transfer(enlarged(picture), enlarged(other), **options | {"optimizer": "adam"})
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"memory_limit": "1KB"}, "need a memory limit of"),
+        ({"memory_limit": "8 bananas"}, "a memory limit is bytes"),
+        ({"memory_limit": "8GB", "network": "squeezenet1_1", "weights": "random"}, "only VGGs"),
+    ],
+)
+def test_a_limit_that_cannot_be_kept_is_refused_before_the_run(picture, other, options, words):
+    with pytest.raises(SettingsError, match=words):
+        style_transfer(picture, other, sizes=56, num_steps=1, progress=False, **options)
+
+
+def test_all_calls_and_the_command_line_take_a_limit(quarter, picture, other, tmp_path, capsys):
+    options = {"num_steps": 1, "progress": False, "memory_limit": "4GB"}
+    result = nst.reconstruct_content(quarter, picture, "relu1_1", **options)
+    nst.synthesize_texture(quarter, other, ["relu1_1"], **options)
+    result.save(tmp_path / "run")
+    assert nst.resume(tmp_path / "run", **options).reason == "finished"
+    with pytest.raises(SettingsError, match="need a memory limit"):
+        nst.resume(tmp_path / "run", memory_limit=10**6)
+    nst.save_image(picture, tmp_path / "a.png")
+    arguments = [str(tmp_path / "a.png")] * 2 + ["-o", str(tmp_path / "b.png"), "--steps", "1"]
+    assert main([*arguments, "--memory-limit", "4GB"]) == 0
+    assert main([*arguments, "--memory-limit", "much"]) == 2
+    assert "a memory limit is bytes" in capsys.readouterr().err
