@@ -469,7 +469,7 @@ def errors_of(report):
     return "; ".join(f"{o.ename}: {o.evalue}" for o in outputs if o.output_type == "error")
 
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEACHING = ROOT / "notebooks" / "assignments" / "TEACHING.md"
 SOURCES = ROOT / "notebooks" / "assignments" / "source"
 
