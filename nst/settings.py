@@ -200,8 +200,8 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
     learning rate.
 
     Raises:
-        SettingsError: an unknown preset or field, or a value that makes no sense, as `nst.files.fields`
-            has it.
+        SettingsError: an unknown preset or field, or a value that makes no sense (see
+            `nst.files.fields`).
     """
     if not (isinstance(preset, str) and preset in PRESETS):
         raise SettingsError(f"there is no preset {shown(preset)}; there are {', '.join(PRESETS)}")

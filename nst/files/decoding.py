@@ -22,6 +22,7 @@ FORMATS = (
     "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM", "XVTHUMB",
 )  # fmt: skip
 
+
 def decode(source: IO[bytes] | Image.Image, name: str) -> Image.Image:
     """Decode the pixels of (the first frame of) a picture; every way to fail is an ImageError."""
     try:
