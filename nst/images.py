@@ -166,8 +166,8 @@ def save_image(
 def read_settings(path: str | Path) -> dict:
     """Read back the settings in a PNG that `save_image` wrote, or in a .json file.
 
-    Raises `ImageError` if the picture cannot be read and `SettingsError` if it holds no settings,
-    if the .json file cannot be read, or if what is there is not a JSON object.
+    The losses that a run writes beside them, "delivered", are left out. Raises `ImageError` if the
+    picture cannot be read and `SettingsError` if it holds no settings, if the .json file cannot be read, or if what is there is not a JSON object.
     """
     path = Path(path).expanduser()
     try:
@@ -189,6 +189,7 @@ def read_settings(path: str | Path) -> dict:
         raise SettingsError(f"the settings in '{path}' are not JSON ({error})") from error
     if not isinstance(settings, dict):
         raise SettingsError(f"the settings in '{path}' are not a JSON object with names and values")
+    settings.pop("delivered", None)
     return settings
 
 

@@ -33,14 +33,17 @@ def minimise(
 ) -> str:
     """The loop: move `state.image` downhill for `num_steps` steps; returns why it ended.
 
-    The pixels are free to leave [0, 1] on their way, and are clamped only in pictures that are
-    shown or handed back: to clamp them here would move them behind the optimiser's back.
+    What is shown or handed back lies in [0, 1]. By default the optimiser keeps the picture there,
+    so that its losses are those of what one gets; see `Settings.bounds`.
     """
     image = state.image.requires_grad_()
     optimizer = make_optimizer(image, settings)
     if state.optimizer:
         optimizer.load_state_dict(state.optimizer)
     while True:
+        if settings.bounds == "closure":
+            with torch.no_grad():
+                image.clamp_(0, 1)
         terms, image.grad = evaluate(image)
         state.keep_best(total(terms))
         reason = watcher(state, terms)
@@ -62,7 +65,8 @@ class Step:
     Ask for `image` within the callback: later it would be a later picture.
 
     `terms` are the weighted terms of the loss, `total` their sum, `seconds` the time since the run
-    began, `size` the long side in pixels.
+    began, `size` the long side in pixels, `at_bounds` the share of the picture's numbers that are 0
+    or 1 (or beyond, where `Settings.bounds` lets them).
     """
 
     number: int
@@ -71,6 +75,7 @@ class Step:
     total: float
     terms: dict[str, float]
     seconds: float
+    at_bounds: float
     _picture: Tensor = field(repr=False, compare=False)
 
     @property
@@ -80,7 +85,7 @@ class Step:
 
     def record(self) -> dict[str, Any]:
         """All but the picture, as plain data for JSON."""
-        names = ("number", "of", "size", "total", "terms", "seconds")
+        names = ("number", "of", "size", "total", "terms", "seconds", "at_bounds")
         return {name: getattr(self, name) for name in names}
 
 
@@ -98,18 +103,17 @@ class State:
     best: Tensor | None = None
     best_total: Tensor | None = None
     average: Tensor | None = None
-    average_weight: float = 0.0
     totals: list[float] = field(default_factory=list)
 
     def keep_best(self, total: Tensor) -> None:
         """Keep the current picture, of that loss, if it is the best; does not wait for a GPU."""
         image = self.image.detach()
         if self.best is None or self.best_total is None:
-            self.best, self.best_total = image.clone(), total
+            self.best, self.best_total = image.clone(), total.clone()
         else:
             better = total < self.best_total  # never for NaN
-            self.best = torch.where(better, image, self.best)
-            self.best_total = torch.where(better, total, self.best_total)
+            self.best.copy_(torch.where(better, image, self.best))
+            self.best_total.copy_(torch.where(better, total, self.best_total))
 
     def note(self, total: float) -> str | None:
         """Take in the loss of the next picture; returns "diverged", "stalled" or None."""
@@ -123,17 +127,18 @@ class State:
         return "stalled" if still else None
 
     def follow(self, decay: float) -> None:
-        """Take the current picture into the running average."""
+        """Take the current picture, after `number` steps, into the running average."""
         if decay:
             image = self.image.detach()
-            past = torch.zeros_like(image) if self.average is None else self.average
-            self.average = decay * past + (1 - decay) * image
-            self.average_weight = 1 - decay * (1 - self.average_weight)
+            if self.average is None:
+                self.average = image.clone()
+            # So that the weights of all pictures so far add up to 1.
+            self.average.lerp_(image, (1 - decay) / (1 - decay**self.number))
 
     def picture(self) -> Tensor:
         """The running average, if there is one, else the best picture so far; in [0, 1]."""
         best = self.image if self.best is None else self.best
-        return (best if self.average is None else self.average / self.average_weight).clamp(0, 1)
+        return (best if self.average is None else self.average).clamp(0, 1)
 
 
 class Watcher:
@@ -167,7 +172,9 @@ class Watcher:
         "stopped", "interrupted", "diverged" or "stalled"; then, and after the last step, all steps
         have been shown.
         """
-        reading = Reading(torch.stack([*terms.values(), total(terms)]))
+        image = state.image.detach()
+        at_bounds = ((image <= 0) | (image >= 1)).float().mean()
+        reading = Reading(torch.stack([*terms.values(), total(terms), at_bounds]))
         self.underway.append((state.number, list(terms), reading))
         last = state.number >= self.sizes[state.size_index][1] or self.interrupted.is_set()
         ahead = LATE if reading.late and not self.callback and not last else 0
@@ -181,11 +188,11 @@ class Watcher:
     def show(self, state: State) -> str | None:
         """Show the oldest step that is under way; returns a reason to end the run."""
         number, names, reading = self.underway.popleft()
-        *values, loss = reading.read()
+        *values, loss, at_bounds = reading.read()
         trouble = state.note(loss)
         size, num_steps = self.sizes[state.size_index]
         terms = dict(zip(names, values, strict=True))
-        step = Step(number, num_steps, size, loss, terms, self.seconds(), state.image)
+        step = Step(number, num_steps, size, loss, terms, self.seconds(), at_bounds, state.image)
         self.history.append(step.record())
         self.bar.set_postfix_str(f"{size} px, loss {loss:.4g}", refresh=False)
         self.bar.update(number > 0)

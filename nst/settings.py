@@ -32,6 +32,9 @@ class Settings:
         init: the start: "content", "style", "noise", or the path or name of a picture.
         seed: of the noise.
         optimizer: "lbfgs", "lbfgs-plain" or "adam"; see `nst.optimizers`.
+        bounds: how the pixels get into [0, 1]: "projected" (the optimiser keeps them there, and
+            knows it), "closure" (clamped before each evaluation, behind the optimiser's back) or
+            "end" (free, and clamped in the picture that is handed back), as publications do it.
         learning_rate: for Adam about how far a pixel in [0, 1] moves a step; for L-BFGS a factor
             of the steps that it finds by itself. None: 0.02 for Adam, 1 for L-BFGS.
         learning_rate_decay: factor and interval: (0.8, 50) multiplies it by 0.8 every 50 steps.
@@ -58,6 +61,7 @@ class Settings:
     init: str = "content"
     seed: int = 0
     optimizer: str = "lbfgs"
+    bounds: str = "projected"
     learning_rate: float | None = None
     learning_rate_decay: tuple[float, int] = (1.0, 1)
     history: int = 30
@@ -104,6 +108,7 @@ PRESETS = {
             sizes=(512,),
             num_steps=(300,),
             optimizer="adam",
+            bounds="end",
             learning_rate=0.001,
         ),
         "the introductory article's; 300 steps of Adam at 0.001 move a pixel by about 0.3",
@@ -118,6 +123,7 @@ PRESETS = {
             num_steps=(500,),
             init="noise",
             optimizer="lbfgs-plain",
+            bounds="end",
             history=100,
         ),
         "the paper's losses, from noise; it leaves the steps open, and rescales VGG-19's weights",
@@ -131,6 +137,7 @@ PRESETS = {
             sizes=(512, 800),
             num_steps=(500, 200),
             optimizer="lbfgs-plain",
+            bounds="end",
             history=100,
         ),
         "the authors' own notebook, but for its caffe weights: 512, then 800 pixels",
@@ -147,6 +154,7 @@ PRESETS = {
             num_steps=(1000,),
             init="noise",
             optimizer="lbfgs-plain",
+            bounds="end",
             history=100,
         ),
         "its defaults, but for its caffe weights and its start from fainter noise",
@@ -161,9 +169,10 @@ PRESETS = {
             sizes=(512,),
             num_steps=(300,),
             optimizer="lbfgs-plain",
+            bounds="closure",
             history=100,
         ),
-        'its "conv_4" is conv2_2; it also clamps the picture inside the closure, we do not',
+        'its "conv_4" is conv2_2; it clamps the picture in the closure, and so do we',
     ),
     "d2l": Preset(
         Settings(
@@ -176,6 +185,7 @@ PRESETS = {
             sizes=(450,),
             num_steps=(500,),
             optimizer="adam",
+            bounds="end",
             learning_rate=0.3 * D2L_STD,
             learning_rate_decay=(0.8, 50),
         ),
@@ -188,6 +198,7 @@ CHOICES = {
     "normalisation": ("relative", "paper", "mse"),
     "tv_norm": ("l2", "l1", "l1-sum"),
     "optimizer": tuple(LEARNING_RATES),
+    "bounds": ("projected", "closure", "end"),
 }
 
 
@@ -196,8 +207,8 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
 
     Layers may be one name, a list of names, which share the weight that the preset's layers have
     together, or a dict of weights. `sizes` and `num_steps` may be single numbers. NumPy's numbers
-    and arrays are taken for Python's. Another optimiser than the preset's does not keep its
-    learning rate.
+    and arrays are taken for Python's. Another optimiser than the preset's keeps neither its
+    learning rate nor its bounds.
 
     Raises:
         SettingsError: an unknown preset or field, or a value that makes no sense (see
@@ -219,7 +230,7 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
         if value is not None
     }
     if values.get("optimizer", base.optimizer) != base.optimizer:
-        values = {"learning_rate": None} | values
+        values = {"learning_rate": None, "bounds": "projected"} | values
     settings = replace(base, **values)
     check({name: getattr(settings, name) for name in known}, CHOICES)
     return settings

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -29,9 +29,9 @@ from nst.images import (
     resize,
     save_image,
 )
-from nst.loop import Callback, State, Watcher, interruptible, minimise, progress_bar
+from nst.loop import Callback, Evaluate, State, Watcher, interruptible, minimise, progress_bar
 from nst.networks import Network, fit_out, load_network
-from nst.objective import Objective, layers_of
+from nst.objective import Objective, layers_of, total
 from nst.settings import Settings, make_settings
 
 Picture = Source | Tensor
@@ -44,7 +44,10 @@ class Result:
     Attributes:
         image: the picture, (1, 3, H, W) in [0, 1], on the CPU: the running average if one was
             asked for, else the picture with the lowest loss at the last size reached.
-        history: every step's number, size, total, terms and seconds.
+        delivered: the loss of the picture as one gets it, with 256 levels: its terms, at the last
+            size, and their sum as "total". Empty where memory was too short to measure it.
+        history: every step's number, size, total, terms, seconds and share of values at 0 or 1; the
+            last one's also what was `delivered`.
         settings: with them the run can be repeated.
         seconds: how long it took.
         reason: why it ended: "finished", "stopped" (by the callback), "interrupted" (Ctrl-C),
@@ -53,6 +56,7 @@ class Result:
     """
 
     image: Tensor
+    delivered: dict[str, float]
     history: list[dict[str, Any]]
     settings: Settings
     seconds: float
@@ -63,12 +67,16 @@ class Result:
         """Write picture.png, settings.json, history.json and checkpoint.pt, for `resume`."""
         folder = Path(folder).expanduser()
         settings = self.settings.to_dict()
-        save_image(self.image, folder / "picture.png", settings)
+        save_image(self.image, folder / "picture.png", self.about())
         write_json(folder / "settings.json", settings)
         write_json(folder / "history.json", self.history)
         whole = self.whole()
         write_atomically(folder / "checkpoint.pt", lambda file: torch.save(whole, file))
         return folder
+
+    def about(self) -> dict[str, Any]:
+        """What goes into the picture's file: the settings, and the losses of what was delivered."""
+        return self.settings.to_dict() | {"delivered": self.delivered}
 
     def whole(self) -> dict[str, Any]:
         """All that `resume` needs, as plain data and tensors."""
@@ -210,6 +218,10 @@ def resume(
         saved = torch.load(file, map_location=place, weights_only=True)
     else:
         saved = read_checkpoint(run, place)
+    if saved["state"].keys() != {entry.name for entry in fields(State)}:
+        raise SettingsError(
+            "another version of nst saved the run; start it again, with its settings.json"
+        )
     settings, state = make_settings(**saved["settings"]), State(**saved["state"])
     if num_steps is not None:
         done = [settings.steps_at(index) for index in range(state.size_index)]
@@ -322,9 +334,12 @@ class Job:
                     reason = "out of memory"
                 if reason not in ("finished", "stalled"):
                     break
-        image = state.picture().detach().cpu()
-        checkpoint = self.checkpoint(state)
-        return Result(image, history, self.settings, watcher.seconds(), reason, checkpoint)
+            delivered = measure(evaluate, state.picture())
+        if delivered:
+            history[-1]["delivered"] = delivered
+        image, checkpoint = state.picture().detach().cpu(), self.checkpoint(state)
+        seconds = watcher.seconds()
+        return Result(image, delivered, history, self.settings, seconds, reason, checkpoint)
 
     def checkpoint(self, state: State) -> dict[str, Any]:
         """Plain data and tensors from which `resume` goes on."""
@@ -334,6 +349,15 @@ class Job:
             "styles": self.styles,
             "state": vars(state) | {"image": state.image.detach()},
         }
+
+
+def measure(evaluate: Evaluate, picture: Tensor) -> dict[str, float]:
+    """The loss of a picture with 256 levels: its terms, and "total"; empty if memory is short."""
+    try:
+        terms, _ = evaluate((picture * 255).round() / 255)
+    except torch.cuda.OutOfMemoryError:
+        return {}
+    return {name: term.item() for name, term in {**terms, "total": total(terms)}.items()}
 
 
 def say(line: str) -> None:
@@ -363,4 +387,5 @@ def load(picture: Picture, size: int | None, device: torch.device) -> Tensor:
             f"{tuple(picture.shape)}, {picture.dtype}"
         )
     image = picture.detach().to(device, torch.float32).contiguous()
+    image = image.clamp(0, 1)
     return image if size is None else fit(image, size)

@@ -1,21 +1,29 @@
 """Our L-BFGS against torch's, against the secant equation, and the faster one against BFGS."""
 
+import math
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nst import make_settings, optimizers
 from nst.optimizers import (
     LBFGS,
     LONGEST_STEP,
+    Adam,
     Guess,
     PlainLBFGS,
     apply_inverse_hessian,
-    inverse_hessian_product,
+    learn,
     make_optimizer,
     nothing_known,
-    remember,
 )
+
+FREE = (-math.inf, math.inf)
 
 
 def quadratic(seed=0, size=12):
@@ -47,7 +55,8 @@ def test_it_takes_the_same_steps_as_torchs(history):
     torchs = torch.optim.LBFGS(
         [theirs], max_iter=1, history_size=history, tolerance_grad=0, tolerance_change=0
     )
-    ours = iterates(PlainLBFGS(image, history=history), image, quadratic(), 20)
+    plain = PlainLBFGS(image, history=history, limits=FREE)
+    ours = iterates(plain, image, quadratic(), 20)
     expected = iterates(torchs, theirs, quadratic(), 20)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
     torch.testing.assert_close(ours[-1], torch.full_like(ours[-1], 0.5), rtol=0, atol=1e-2)
@@ -81,7 +90,7 @@ def test_no_pixel_moves_further_than_allowed(kind):
 def test_it_gets_off_a_hill(kind):
     """Where the loss curves downwards no parabola fits, and the steps must still grow."""
     image = start()
-    iterates(kind(image), image, lambda x: -quadratic()(x), 12)
+    iterates(kind(image, limits=FREE), image, lambda x: -quadratic()(x), 12)
     assert (image - 0.5).abs().max() > 1
 
 
@@ -101,7 +110,7 @@ def test_with_the_plain_guess_it_takes_the_plain_steps(monkeypatch):
     monkeypatch.setattr(optimizers, "FIRST_STEP", tiny)
     monkeypatch.setattr(optimizers, "STRETCH", 1.0)
     monkeypatch.setattr(optimizers, "STEADY", 0.0)
-    monkeypatch.setattr(Guess, "__call__", lambda _self, _state, vector: vector)
+    monkeypatch.setattr(Guess, "__call__", lambda _self, _factors, vector: vector)
     ours = iterates(LBFGS(image, history=5), image, quadratic(), 20)
     expected = iterates(PlainLBFGS(plain, history=5), plain, quadratic(), 20)
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-9)
@@ -133,6 +142,10 @@ def test_both_converge_to_the_same_picture():
     torch.testing.assert_close(pictures[0], pictures[1], rtol=0, atol=1e-6)
 
 
+def go(guess, state, vector):
+    return guess(guess.factors(state), vector)
+
+
 def bfgs(guess, pairs):
     """The inverse Hessian as a matrix (Nocedal and Wright 2006, equation 6.17)."""
     inverse = np.array(guess)
@@ -144,28 +157,29 @@ def bfgs(guess, pairs):
 
 @pytest.mark.parametrize("history", [3, 8])
 def test_the_product_is_that_with_bfgss_matrix(history):
-    """Also when the memory is full, and when a pair that does not fit takes a row of it."""
+    """Also when the memory is full, and when a pair does not fit, which leaves a row empty."""
     generator = torch.Generator().manual_seed(2)
     image = torch.randn(1, 3, 2, 2, generator=generator, dtype=torch.float64)
-    guess, pairs = Guess(image), []
+    guess, pairs, free = Guess(image), [], torch.ones(12, dtype=torch.bool)
     state = nothing_known(image.flatten(), history) | guess.nothing_known()
     logarithm = None  # of the scale: the first measured one, then a moving average
     for number in range(12):
         step = torch.randn(12, generator=generator, dtype=torch.float64) * 10.0 ** (-number / 3)
         change = quadratic()(step + 0.5) * (-1 if number == 6 else 1)
-        state["move"] = step
-        remember(state, change, guess)
-        pairs.append(None if number == 6 else (step.numpy(), change.numpy()))
-        known = [pair for pair in pairs[-history:] if pair]
-        matrix = torch.stack([guess(state, unit) for unit in torch.eye(12).double()]).numpy()
+        gradient = torch.randn(12, generator=generator, dtype=torch.float64)
+        state["move"].copy_(step)
+        state["gradient"].copy_(gradient - change)
+        product = learn(state, gradient, free, guess)
+        pairs = [*pairs, (step.numpy(), change.numpy())][-history:]
+        if number == 6:
+            del pairs[-1]
+        matrix = torch.stack([go(guess, state, unit) for unit in torch.eye(12).double()]).numpy()
         if number != 6:
             measured = step @ change / (change @ torch.from_numpy(matrix) @ change)
             new = np.log(optimizers.STRETCH * measured.item())
             logarithm = new if logarithm is None else 0.8 * logarithm + 0.2 * new
         assert state["scale"].item() == pytest.approx(np.exp(logarithm))
-        gradient = torch.randn(12, generator=generator, dtype=torch.float64)
-        expected = bfgs(state["scale"].item() * matrix, known) @ gradient.numpy()
-        product = inverse_hessian_product(state, gradient, lambda v: guess(state, v))
+        expected = bfgs(state["scale"].item() * matrix, pairs) @ gradient.numpy()
         np.testing.assert_allclose(product.numpy(), expected, rtol=1e-6)
 
 
@@ -175,9 +189,9 @@ def test_the_guess_is_symmetric_and_positive(shape):
     a, b, step, change = torch.randn(4, 3 * shape[0] * shape[1], generator=generator).double()
     guess = Guess(a.view(1, 3, *shape))
     state = guess.nothing_known()
-    guess.learn(state, step * torch.linspace(0.1, 9, len(step)), change, torch.tensor(True))
-    torch.testing.assert_close(a @ guess(state, b), b @ guess(state, a))
-    assert a @ guess(state, a) > 0
+    guess.learn(state, step * torch.linspace(0.1, 9, len(step)), change, torch.tensor(1.0))
+    torch.testing.assert_close(a @ go(guess, state, b), b @ go(guess, state, a))
+    assert a @ go(guess, state, a) > 0
 
 
 def test_the_guess_goes_further_at_low_frequencies():
@@ -187,7 +201,7 @@ def test_the_guess_goes_further_at_low_frequencies():
         for f in (1 / 8, 1 / 2)
     )
     for wave, frequency in ((slow, 1 / 8), (fast, 1 / 2)):
-        gone = guess(guess.nothing_known(), wave)
+        gone = go(guess, guess.nothing_known(), wave)
         torch.testing.assert_close(gone, wave * frequency**-optimizers.FALL, rtol=0, atol=1e-6)
 
 
@@ -198,7 +212,7 @@ def test_a_place_goes_further_if_the_gradient_changed_less_there():
     change[..., 16:] = 4.0
     change[0, 1, 8, 8] = 1e6
     state = guess.nothing_known()
-    guess.learn(state, change.flatten(), change.flatten(), torch.tensor(True))
+    guess.learn(state, change.flatten(), change.flatten(), torch.tensor(1e-10))
     state["rings"] = guess.nothing_known()["rings"]
     squares = np.pad(change.square().mean(1)[0].numpy(), 1, constant_values=np.nan)
     around = np.nanmean(np.lib.stride_tricks.sliding_window_view(squares, (3, 3)), axis=(2, 3))
@@ -206,8 +220,8 @@ def test_a_place_goes_further_if_the_gradient_changed_less_there():
     for row, column in ((8, 2), (8, 29), (8, 15), (7, 9), (0, 31)):
         dot = torch.zeros(1, 3, 16, 32).double()
         dot[0, 2, row, column] = 1
-        gone = guess(state, dot.flatten()).view_as(dot)[0, 2, row, column]
-        nowhere = guess(guess.nothing_known(), dot.flatten()).view_as(dot)[0, 2, row, column]
+        gone = go(guess, state, dot.flatten()).view_as(dot)[0, 2, row, column]
+        nowhere = go(guess, guess.nothing_known(), dot.flatten()).view_as(dot)[0, 2, row, column]
         assert (gone / nowhere).item() == pytest.approx(factors[row, column], rel=1e-6)
     assert factors.max() / factors.min() > 2
 
@@ -228,11 +242,11 @@ def test_colours_and_frequencies_go_further_if_the_gradient_changed_less(one, an
     guess = Guess(torch.zeros(1, 3, 16, 16, dtype=torch.float64))
     one, another = wave(*one), wave(*another)
     state = guess.nothing_known()
-    guess.learn(state, one + another, one + 9 * another, torch.tensor(True))
+    guess.learn(state, one + another, one + 9 * another, torch.tensor(1.0))
     state["pixels"] = guess.nothing_known()["pixels"]
     nothing = guess.nothing_known()
     before, after = (
-        [guess(known, x) @ x / (x @ x) for x in (one, another)] for known in (nothing, state)
+        [go(guess, known, x) @ x / (x @ x) for x in (one, another)] for known in (nothing, state)
     )
     ratio = (after[0] / after[1]) / (before[0] / before[1])
     assert ratio.item() == pytest.approx(9**optimizers.TRUST, rel=1e-6)
@@ -242,20 +256,115 @@ def test_what_was_measured_fades():
     guess = Guess(torch.zeros(1, 3, 8, 8, dtype=torch.float64))
     generator, state = torch.Generator().manual_seed(4), guess.nothing_known()
     changes = torch.randn(3, 192, generator=generator).double()
-    for change, fits in zip(changes, (True, False, True), strict=True):
-        guess.learn(state, change, change, torch.tensor(fits))
-    squares = changes.square() / changes.square().mean(1, keepdim=True)
-    squares = squares.view(3, 3, 8, 8).mean(1)
-    expected = (optimizers.FADE**2 * squares[0] + squares[2])[None]
+    for change, weight in zip(changes, (1.0, 0.0, 0.5), strict=True):
+        guess.learn(state, change, change, torch.tensor(weight))
+    squares = changes.square().view(3, 3, 8, 8).mean(1)
+    expected = (optimizers.FADE**2 * squares[0] + 0.5 * squares[2])[None]
     torch.testing.assert_close(state["pixels"], expected)
 
 
+EVERY = pytest.mark.parametrize("kind", [LBFGS, PlainLBFGS, Adam])
+
+
+@EVERY
+def test_the_picture_stays_in_black_to_white(kind):
+    image = start()
+    away = quadratic()
+    for picture in iterates(kind(image, learning_rate=1000.0), image, lambda x: away(x - 2), 10):
+        assert picture.min() >= 0
+        assert picture.max() <= 1
+
+
+@EVERY
+@pytest.mark.parametrize("seed", range(4))
+def test_it_finds_the_lowest_loss_among_pictures(kind, seed):
+    """That of a parabola whose own minimum has pixels beyond black and white; SciPy knows it."""
+    generator = torch.Generator().manual_seed(seed)
+    goal = 0.5 + 0.7 * torch.randn(1, 3, 2, 2, generator=generator, dtype=torch.float64)
+    slope = quadratic(seed)
+    found = minimize(
+        lambda x: ((x - goal.numpy().ravel()) @ gradient_at(slope, x, goal) / 2).item(),
+        np.full(12, 0.5),
+        jac=lambda x: gradient_at(slope, x, goal),
+        bounds=[(0, 1)] * 12,
+        method="L-BFGS-B",
+        options={"ftol": 1e-15, "gtol": 1e-10},
+    )
+    assert 0 < ((found.x == 0) | (found.x == 1)).sum() < 12
+    image = start()
+    optimizer = kind(image) if kind is not Adam else kind(image, learning_rate=0.003)
+    steps = 2000 if kind is Adam else 150
+    iterates(optimizer, image, lambda x: slope(x - goal + 0.5), steps)
+    np.testing.assert_allclose(image.detach().numpy().ravel(), found.x, atol=2e-3)
+
+
+def gradient_at(slope, x, goal):
+    return slope(torch.from_numpy(x).view_as(goal) - goal + 0.5).numpy().ravel()
+
+
+@pytest.mark.parametrize("kind", [LBFGS, PlainLBFGS])
+def test_the_true_move_is_remembered(kind):
+    """Of pixels that a limit stopped, as far as they came; of others the whole."""
+    image = start()
+    optimizer = kind(image, learning_rate=1000.0)
+    before = image.detach().clone()
+    for after in iterates(optimizer, image, lambda x: quadratic()(x - 2), 4):
+        moved = after - before
+        before = after
+    torch.testing.assert_close(optimizer.state[image]["move"].view_as(image), moved)
+
+
+def test_without_limits_they_do_not_matter():
+    """As long as no pixel comes to one."""
+    for kind in (LBFGS, PlainLBFGS, Adam):
+        image, other = start(), start()
+        bound = iterates(kind(image), image, quadratic(), 5)
+        free = iterates(kind(other, limits=FREE), other, quadratic(), 5)
+        assert torch.stack(free).min() > 0
+        assert torch.stack(free).max() < 1
+        torch.testing.assert_close(bound, free)
+
+
+class Kernels(TorchDispatchMode):
+    """Counts what a device would have to do."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.counts[operation] += 1
+        return operation(*args, **kwargs or {})
+
+
+def test_on_a_gpu_no_step_waits_and_all_are_alike():
+    """On tensors without values, of which nothing can be read: so a step can be recorded."""
+    with FakeTensorMode():
+        image = torch.empty(1, 3, 24, 32, device="cuda").requires_grad_()
+        optimizer, places, counts = LBFGS(image), [], []
+        for _ in range(3):
+            image.grad = torch.empty_like(image)
+            with Kernels() as kernels:
+                optimizer.step()
+            state = optimizer.state[image]
+            places.append([id(value) for value in state.values()])
+            counts.append(kernels.counts)
+        assert all(isinstance(value, torch.Tensor) for value in state.values())
+    assert places[0] == places[1] == places[2]
+    assert counts[1] == counts[2]
+
+
 def test_adam_is_torchs():
-    optimizer = make_optimizer(start(), make_settings(optimizer="adam", learning_rate=0.3))
-    assert isinstance(optimizer, torch.optim.Adam)
-    assert optimizer.param_groups[0]["lr"] == 0.3
+    image, theirs = start(), start()
+    optimizer = make_optimizer(image, make_settings(optimizer="adam", learning_rate=0.003))
+    torchs = torch.optim.Adam([theirs], lr=0.003)
+    ours = iterates(optimizer, image, quadratic(), 10)
+    torch.testing.assert_close(ours, iterates(torchs, theirs, quadratic(), 10))
 
 
 def test_the_settings_name_the_optimiser():
     assert type(make_optimizer(start(), make_settings())) is LBFGS
     assert type(make_optimizer(start(), make_settings("gatys2016"))) is PlainLBFGS
+    assert make_optimizer(start(), make_settings()).limits == (0, 1)
+    for bounds in ("end", "closure"):
+        assert make_optimizer(start(), make_settings(bounds=bounds)).limits == FREE

@@ -165,7 +165,12 @@ def test_a_stall_ends_the_run(picture, other):
 @pytest.mark.parametrize("rate", [1e3, 1e30])
 def test_divergence_ends_the_run_with_the_best_picture(picture, other, rate):
     result = style_transfer(
-        picture, other, optimizer="adam", learning_rate=rate, **SMALL | {"num_steps": 100}
+        picture,
+        other,
+        optimizer="adam",
+        learning_rate=rate,
+        bounds="end",
+        **SMALL | {"num_steps": 100},
     )
     assert result.reason == "diverged"
     assert len(result.history) < 100
@@ -174,7 +179,7 @@ def test_divergence_ends_the_run_with_the_best_picture(picture, other, rate):
 
 def test_divergence_of_an_average_hands_back_the_best_picture(picture, other):
     result = style_transfer(
-        picture, other, optimizer="adam", learning_rate=1e3, average=0.9, **SMALL
+        picture, other, optimizer="adam", learning_rate=1e3, average=0.9, bounds="end", **SMALL
     )
     assert result.reason == "diverged"
     torch.testing.assert_close(result.image, picture)
@@ -435,7 +440,8 @@ def test_numbers_read_late_are_the_same(picture, other, monkeypatch):
 
 @pytest.mark.parametrize(("rate", "reason"), [(1e-30, "stalled"), (1e3, "diverged")])
 def test_an_end_noticed_late_hands_back_the_best_picture(picture, other, monkeypatch, rate, reason):
-    options = SMALL | {"optimizer": "adam", "learning_rate": rate, "num_steps": 100}
+    options = SMALL | {"optimizer": "adam", "learning_rate": rate, "bounds": "end"}
+    options["num_steps"] = 100
     prompt = style_transfer(picture, other, **options)
     monkeypatch.setattr("nst.loop.Reading", Late)
     late = style_transfer(picture, other, **options)

@@ -78,6 +78,7 @@ def transfer_parser() -> argparse.ArgumentParser:
     add("--init", help="content, style, noise, or a picture to start from")
     add("--seed", type=int, help="of the noise")
     add("--optimizer", choices=CHOICES["optimizer"])
+    add("--bounds", choices=CHOICES["bounds"], help="how pixels are kept in [0, 1]")
     add("--learning-rate", type=float, metavar="RATE")
     add("--average", type=float, metavar="DECAY", help="running average of the pictures, as 0.99")
     add("--device", help="cpu, cuda, mps; by default a GPU if there is one")

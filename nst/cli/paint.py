@@ -33,11 +33,13 @@ def paint(options: argparse.Namespace) -> int:
     if not content or not styles:
         raise SettingsError("give a content and a style picture, such as: nst astronaut starry")
     result = style_transfer(content, styles, callback=frames, **given)
-    save_image(result.image, output, result.settings.to_dict(), sidecar)
+    save_image(result.image, output, result.about(), sidecar)
     frames.animate()
     if frames.problem:
         raise frames.problem
-    print(f"{output}: {len(result.history)} evaluations, {result.seconds:.0f} s, {result.reason}")
+    loss = f"loss {result.delivered['total']:.4g}, " if result.delivered else ""
+    spent = f"{len(result.history)} evaluations, {result.seconds:.0f} s"
+    print(f"{output}: {loss}{spent}, {result.reason}")
     return 130 if result.reason == "interrupted" else 0
 
 

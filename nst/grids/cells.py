@@ -22,8 +22,8 @@ class Cell:
         settings: with which `style_transfer` repeats it; rebalanced, if that was asked for.
         labels: its place on each axis.
         picture: a PIL image, or None.
-        history, seconds, reason: as in `nst.Result`; the reason is "failed" where there is an
-            error, "not run" where there is neither.
+        history, seconds, reason, delivered: as in `nst.Result`; the reason is "failed" where there
+            is an error, "not run" where there is neither.
         error: why there is no picture, or None.
     """
 
@@ -34,28 +34,24 @@ class Cell:
     seconds: float = 0.0
     reason: str = "not run"
     error: str | None = None
-
-    @property
-    def best(self) -> dict[str, Any] | None:
-        """The record of the step with the lowest loss at the last size."""
-        last = [step for step in self.history if step["size"] == self.history[-1]["size"]]
-        return min(last, key=lambda step: step["total"], default=None)
+    delivered: dict[str, float] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
-        """Its line in a table: labels, how it ended, the weights used, losses at the best step."""
+        """Its line in a table: labels, how it ended, the weights used, losses of the picture."""
         ended = {"reason": self.reason, "error": self.error, "seconds": self.seconds}
         terms = ("content_weight", "style_weight", "tv_weight")
         weights = {f"used {name}": getattr(self.settings, name) for name in terms}
-        losses = {"total": self.best["total"], **self.best["terms"]} if self.best else {}
-        return self.labels | ended | {"evaluations": len(self.history)} | weights | losses
+        evaluations = {"evaluations": len(self.history)}
+        return self.labels | ended | evaluations | weights | self.delivered
 
     def save(self, folder: Path, key: str) -> None:
         """Write the picture and then, as the sign that all is there, its JSON."""
         path = find(folder, key) or folder / f"{slug(self.labels)}{key}.json"
         settings = self.settings.to_dict()
         if self.picture:
-            save_image(preprocess_image(self.picture), path.with_suffix(".png"), settings)
-        plain = ("labels", "reason", "error", "seconds", "history")
+            about = settings | {"delivered": self.delivered}
+            save_image(preprocess_image(self.picture), path.with_suffix(".png"), about)
+        plain = ("labels", "reason", "error", "seconds", "history", "delivered")
         values = {name: getattr(self, name) for name in plain}
         write_json(path, {"settings": settings, **values})
 

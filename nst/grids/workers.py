@@ -80,7 +80,8 @@ def _run(task: Task, callback: Callback | None) -> Cell:
     if result.reason == "interrupted":
         return Cell(settings)
     picture = postprocess_image(result.image)
-    return Cell(settings, {}, picture, result.history, result.seconds, result.reason)
+    ended = result.seconds, result.reason, None, result.delivered
+    return Cell(settings, {}, picture, result.history, *ended)
 
 
 def rebalance(job: Job, reference: Settings) -> Settings:

@@ -45,6 +45,7 @@ class Run:
     history: list[dict[str, Any]] = field(default_factory=list)
     png: bytes = b""
     planned: int = 0
+    delivered: dict[str, float] = field(default_factory=dict)
 
     @property
     def json(self) -> str:
@@ -72,19 +73,15 @@ class Run:
         steps = sum(step["number"] > 0 for step in self.history)
         return f"{sizes} px, {steps} step{'s' * (steps != 1)}"
 
-    @property
-    def best(self) -> float:
-        """The lowest loss at the last size."""
-        size = self.history[-1]["size"]
-        return min(step["total"] for step in self.history if step["size"] == size)
-
     def take(self, result: Result) -> None:
         """Keep what came out of it."""
         named = replace(result.settings, content=self.settings.content, styles=self.settings.styles)
         self.history, self.reason = list(result.history), result.reason
+        self.delivered = result.delivered
         self.settings = as_done(named, result.history) if result.reason in CUT_SHORT else named
         with TemporaryDirectory() as folder:
-            path = save_image(result.image, Path(folder) / "a.png", self.settings.to_dict())
+            about = self.settings.to_dict() | {"delivered": result.delivered}
+            path = save_image(result.image, Path(folder) / "a.png", about)
             self.png = path.read_bytes()
 
     def thumbnail(self, size: int = 192) -> bytes:

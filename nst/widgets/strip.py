@@ -348,13 +348,10 @@ def full_names(words: Sequence[str]) -> list[str]:
 
 def losses(cell: Cell) -> str:
     """The losses of the result without their weights, so that results can be compared."""
-    best = cell.best
-    if best is None:
-        return ""
     texts = []
     for name in ("content", "style"):
         weight = getattr(cell.settings, f"{name}_weight")
-        terms = [value for term, value in best["terms"].items() if term.startswith(name)]
+        terms = [value for term, value in cell.delivered.items() if term.startswith(name)]
         if terms and weight:
             texts.append(f"{name} loss {sum(terms) / weight:.3g}")
     return ", ".join(texts)

@@ -255,11 +255,12 @@ class TransferStudio(View):
             self.progress.bar_style = "danger"
             self._say(f"Run {run.number} failed.")
         else:
-            seconds, loss = run.history[-1]["seconds"], run.best
+            seconds = run.history[-1]["seconds"]
             self._say(f"{ENDS[run.reason]} after {spell(seconds)}: run {run.number}, {run.remark}.")
             self.progress.value = self.progress.max
             self.progress.bar_style = "success" if run.reason == "finished" else "warning"
-            self.left.value = f"best loss {loss:.4g}"
+            total = run.delivered.get("total")
+            self.left.value = "" if total is None else f"loss {total:.4g}"
         if run.png:
             self.show_run(run)
             self.comparing.offer(self.history.runs)

@@ -224,10 +224,10 @@ def test_the_table_and_its_csv(experiment, tmp_path):
     assert len(table) == 8
     assert len({tuple(row) for row in table}) == 1
     row, cell = table[0], experiment.cells[0]
-    best = min((step for step in cell.history), key=lambda step: step["total"])
+    delivered = cell.history[-1]["delivered"]
     assert (row["style"], row["content_weight"]) == ("a", "0.5")
-    assert row["total"] == best["total"]
-    assert row["style relu1_1"] == best["terms"]["style relu1_1"]
+    assert row["total"] == delivered["total"]
+    assert row["style relu1_1"] == delivered["style relu1_1"]
     assert row["used style_weight"] == cell.settings.style_weight != 1000
     assert row["evaluations"] == 3
     assert (table[1]["total"], table[1]["reason"]) == (None, "failed")
@@ -235,14 +235,7 @@ def test_the_table_and_its_csv(experiment, tmp_path):
     with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["error"] for row in rows] == [row["error"] or "" for row in table]
-    assert float(rows[0]["total"]) == best["total"]
-
-
-def test_the_best_step_is_of_the_last_size():
-    steps = [(64, 1.0), (64, 0.5), (128, 3.0), (128, 2.0), (128, 2.5)]
-    history = [{"size": size, "total": total} for size, total in steps]
-    assert nst.grids.cells.Cell(nst.Settings(), history=history).best is history[3]
-    assert nst.grids.cells.Cell(nst.Settings()).best is None
+    assert float(rows[0]["total"]) == delivered["total"]
 
 
 # Folders
