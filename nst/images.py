@@ -167,7 +167,8 @@ def read_settings(path: str | Path) -> dict:
     """Read back the settings in a PNG that `save_image` wrote, or in a .json file.
 
     The losses that a run writes beside them, "delivered", are left out. Raises `ImageError` if the
-    picture cannot be read and `SettingsError` if it holds no settings, if the .json file cannot be read, or if what is there is not a JSON object.
+    picture cannot be read and `SettingsError` if it holds no settings, if the .json file cannot be
+    read, or if what is there is not a JSON object.
     """
     path = Path(path).expanduser()
     try:

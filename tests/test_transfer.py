@@ -1,6 +1,7 @@
 """The loop: the numbers it gives, the ways it ends, and what it hands back."""
 
 import json
+import math
 import signal
 
 import pytest
@@ -11,7 +12,7 @@ import nst
 from nst import SettingsError, reconstruct_content, resume, style_transfer, synthesize_texture
 from nst.errors import ImageError
 from nst.losses import content_loss, style_loss, total_variation_loss
-from nst.optimizers import LBFGS
+from nst.optimizers import LBFGS, PlainLBFGS
 
 STANDARD = [f"relu{b}_1" for b in range(1, 6)]
 SMALL = {"sizes": 56, "num_steps": 5, "progress": False}
@@ -485,3 +486,95 @@ def test_a_given_network_stays_as_it_is(picture, other):
     assert network.layers["conv2_1"].weight.is_contiguous()
     with pytest.raises(SettingsError, match="precision is one of"):
         style_transfer(picture, other, precision="float16", **SMALL)
+
+
+def measured(settings, path, content, style):
+    """The terms of a saved picture's loss, from the file and the settings alone."""
+    image = nst.load_image(path)
+    network = nst.load_network(settings.network, None, settings.pooling, settings.padding)
+    content = nst.images.resize(content, image.shape[-2:])
+    objective = nst.Objective(network, content, [style], settings)
+    return {name: term.item() for name, term in objective(image).items()}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "lbfgs"},
+        {"optimizer": "lbfgs-plain"},
+        {"optimizer": "adam", "average": 0.9},
+        {"sizes": (40, 56), "init": "noise"},
+        {"bounds": "end", "num_steps": 15},
+        {"preset": "pytorch-tutorial", "sizes": 56},
+    ],
+)
+def test_what_is_delivered_is_the_saved_pictures_loss(picture, other, tmp_path, options):
+    result = style_transfer(picture, other, **SMALL | options)
+    folder = result.save(tmp_path)
+    expected = measured(result.settings, folder / "picture.png", picture, other)
+    delivered = dict(result.delivered)
+    assert delivered.pop("total") == pytest.approx(sum(expected.values()), rel=1e-4)
+    assert delivered == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    with Image.open(folder / "picture.png") as file:
+        assert json.loads(file.info["nst"])["delivered"] == result.delivered
+    assert result.history[-1]["delivered"] == result.delivered
+    assert ["delivered" in record for record in result.history].count(True) == 1
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "lbfgs-plain", "adam"])
+@pytest.mark.parametrize("init", ["content", "noise"])
+def test_the_best_steps_loss_is_what_one_gets(optimizer, init):
+    """Within 2 %; free pixels promise a loss that their clamped picture is far from."""
+    options = SMALL | {"num_steps": 60, "optimizer": optimizer, "init": init}
+    bound = style_transfer("rocket", "waves", **options)
+    assert bound.delivered["total"] == pytest.approx(min(totals(bound)), rel=0.02)
+    free = style_transfer("rocket", "waves", bounds="end", **options)
+    assert free.delivered["total"] > 1.02 * min(totals(free))
+    assert bound.delivered["total"] < free.delivered["total"]
+
+
+def test_the_share_at_the_bounds_is_recorded(picture, other):
+    shares = []
+
+    def watch(step):
+        shares.append(((step.image == 0) | (step.image == 1)).float().mean().item())
+
+    result = style_transfer(picture, other, callback=watch, **SMALL)
+    assert [record["at_bounds"] for record in result.history] == pytest.approx(shares)
+    assert shares[-1] > 0
+
+
+def test_the_closure_clamps_behind_the_optimisers_back(picture, other):
+    """As a loop does that is written out."""
+    options = {"preset": "pytorch-tutorial", "sizes": 56, "num_steps": 12, "progress": False}
+    result = style_transfer(picture, other, **options)
+    settings = result.settings
+    network = nst.load_network(settings.network)
+    objective = nst.Objective(network, picture, [other], settings)
+    image, expected = picture.clone().requires_grad_(), []
+    optimizer = PlainLBFGS(image, limits=(-math.inf, math.inf))
+    for _ in range(13):
+        image.data.clamp_(0, 1)
+        terms, image.grad = objective.loss_and_gradient(image)
+        expected.append(sum(terms.values()).item())
+        optimizer.step()
+    assert totals(result) == pytest.approx(expected, rel=1e-5)
+    free = style_transfer(picture, other, bounds="end", **options)
+    assert totals(free)[:2] == pytest.approx(expected[:2], rel=1e-5)
+    assert totals(free)[5] != pytest.approx(expected[5], rel=1e-3)
+
+
+def test_a_picture_a_little_beyond_is_brought_into_its_bounds(picture, other):
+    start = picture.clone()
+    start[0, :, 0, 0], start[0, :, 1, 1] = -5e-4, 1 + 5e-4
+    result = style_transfer(picture, other, init=start, **SMALL | {"num_steps": 0})
+    torch.testing.assert_close(result.image, start.clamp(0, 1), rtol=0, atol=0)
+
+
+def test_a_run_saved_by_an_older_version_is_refused(picture, other, tmp_path):
+    style_transfer(picture, other, **SMALL | {"num_steps": 1}).save(tmp_path)
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    saved["state"]["average_weight"] = 0.0
+    torch.save(saved, tmp_path / "checkpoint.pt")
+    with pytest.raises(SettingsError, match="another version"):
+        resume(tmp_path)

@@ -473,7 +473,7 @@ def test_a_worker_computes_no_target_twice(picture, other, here, monkeypatch):
         num_steps=0, executor=here,
     )  # fmt: skip
     assert images.count(torch.Size([44, 36])) == 2  # each style once
-    assert images.count(torch.Size([40, 56])) == 1 + 6  # the content once, each start once
+    assert images.count(torch.Size([40, 56])) == 1 + 12  # the content once, each start and result
 
 
 def test_only_missing_layers_are_computed_and_the_oldest_forgotten(picture, quarter):
