@@ -163,7 +163,7 @@ def test_a_stall_ends_the_run(picture, other):
     torch.testing.assert_close(result.image, picture)
 
 
-@pytest.mark.parametrize("rate", [1e3, 1e30])
+@pytest.mark.parametrize("rate", [1e3, 1e6])
 def test_divergence_ends_the_run_with_the_best_picture(picture, other, rate):
     result = style_transfer(
         picture,

@@ -18,8 +18,8 @@ STARTS = {"the content picture": "content", "the style picture": "style", "noise
 STYLES = 4  # pictures at once, at most
 SEEDS = 2**53 - 1  # the largest whole number that a page can hold
 # Settings without a control: they stay as an opened run has them.
-SILENT = ("pooling", "padding", "normalisation", "tv_norm", "style_scale", "learning_rate",
-          "learning_rate_decay", "history", "average")  # fmt: skip
+SILENT = ("pooling", "padding", "normalisation", "tv_norm", "style_scale", "bounds",
+          "learning_rate", "learning_rate_decay", "history", "average")  # fmt: skip
 
 
 class Limits(NamedTuple):
@@ -155,7 +155,8 @@ class Controls(ipw.VBox):
             "styles": tuple(choice.name for choice in self.styles),
         }
         if self.optimizer.value != self.base.optimizer:
-            changes |= {"learning_rate": None, "learning_rate_decay": Settings.learning_rate_decay}
+            usual = ("bounds", "learning_rate", "learning_rate_decay")
+            changes |= {name: getattr(Settings, name) for name in usual}
         settings = make_settings(**(self.base.to_dict() | changes))
         self.check(settings)
         return settings
