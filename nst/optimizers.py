@@ -14,6 +14,7 @@ LONGEST_STEP = 0.3  # the most that L-BFGS moves a pixel in one step; pixels are
 BLACK_TO_WHITE = 0.0, 1.0
 STRETCH = 2.5  # where no step was made yet, `LBFGS` goes so many times further than measured
 STEADY = 0.8  # weight of the past in how far that is
+SHORTER, LONGER = 0.7, 1.1  # after a step that went too far, and after any other
 FIRST_STEP = 0.01  # the most that `LBFGS` moves a pixel before it knows anything
 # Of `Guess`:
 FALL = 0.3  # exponent of the frequency
@@ -90,9 +91,11 @@ class LBFGS(torch.optim.Optimizer):
 
     Where it remembers nothing, plain L-BFGS takes the loss to be equally curved in all directions,
     and as much as along the last step. This one knows pictures (`Guess`), and goes `STRETCH` times
-    as far as measured, on average over the last steps. The two loops are matrix products with all
-    remembered steps at once. All that it knows lies in tensors that are changed in place, and
-    Python decides nothing by their values: on a GPU a step never waits, and can be recorded.
+    as far as measured, on average over the last steps. Where a step led uphill, by the gradients at
+    its two ends, the next ones are shorter: at a corner of the loss, as absolute values have it,
+    what was measured is no guide. The two loops are matrix products with all remembered steps at
+    once. All that it knows lies in tensors that are changed in place, and Python decides nothing by
+    their values: on a GPU a step never waits, and can be recorded.
     """
 
     def __init__(
@@ -120,7 +123,7 @@ class LBFGS(torch.optim.Optimizer):
         longer = 10 ** state["blind"].clamp(max=20)
         short = (FIRST_STEP / gradient.abs().max()).clamp(max=1) * longer
         direction = torch.where(state["scale"] == 0, short * gradient, known * free)
-        length = (LONGEST_STEP / direction.abs().max()).clamp(max=group["lr"])
+        length = (LONGEST_STEP / direction.abs().max()).clamp(max=group["lr"]) * state["trust"]
         state["blind"] += 1
         move(image, -length * direction, self.limits, state["move"])
 
@@ -229,6 +232,7 @@ def nothing_known(gradient: Tensor, history: int) -> dict[str, Any]:
         "count": torch.zeros((), dtype=torch.int64, device=gradient.device),
         "blind": zeros(()),
         "scale": zeros(()),
+        "trust": torch.ones_like(zeros(())),
         "move": zeros(len(gradient)),
         "gradient": zeros(len(gradient)),
         "steps": zeros(history, len(gradient)),
@@ -246,10 +250,12 @@ def learn(state: dict[str, Any], gradient: Tensor, free: Tensor, guess: Guess) -
     Rᵀ δ = D α - Y u (Byrd, Nocedal and Schnabel 1994, section 2). Pixels that are not `free` to
     move count neither in the gradient nor in its change.
     """
-    change = (gradient - state["gradient"]) * free
-    state["gradient"].copy_(gradient)
+    step, before, trust = state["move"], state["gradient"], state["trust"]
+    uphill = step @ (gradient + before) > 0
+    trust.copy_(torch.where(uphill, trust * SHORTER, (trust * LONGER).clamp(max=1)))
+    change = (gradient - before) * free
+    before.copy_(gradient)
     gradient = gradient * free
-    step = state["move"]
     square, curvature = change @ change, step @ change
     # Else the loss curves downwards along the step, which no parabola fits.
     fits = curvature > 1e-6 * (step.norm() * square.sqrt())

@@ -110,6 +110,7 @@ def test_with_the_plain_guess_it_takes_the_plain_steps(monkeypatch):
     monkeypatch.setattr(optimizers, "FIRST_STEP", tiny)
     monkeypatch.setattr(optimizers, "STRETCH", 1.0)
     monkeypatch.setattr(optimizers, "STEADY", 0.0)
+    monkeypatch.setattr(optimizers, "SHORTER", 1.0)
     monkeypatch.setattr(Guess, "__call__", lambda _self, _factors, vector: vector)
     ours = iterates(LBFGS(image, history=5), image, quadratic(), 20)
     expected = iterates(PlainLBFGS(plain, history=5), plain, quadratic(), 20)
@@ -312,6 +313,15 @@ def test_the_true_move_is_remembered(kind):
         moved = after - before
         before = after
     torch.testing.assert_close(optimizer.state[image]["move"].view_as(image), moved)
+
+
+def test_it_comes_to_rest_in_a_corner_of_the_loss():
+    """As a great weight of absolute differences has it; the lowest point is the median."""
+    image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(5)).requires_grad_()
+    goal = torch.full((1, 3, 8, 8), 0.4)
+    pictures = iterates(LBFGS(image), image, lambda x: (x - goal).sign() + 0.1 * (x - goal), 120)
+    first, last = ((picture - goal).abs().mean() for picture in (pictures[0], pictures[-1]))
+    assert last < 0.02 * first
 
 
 def test_without_limits_they_do_not_matter():
