@@ -116,7 +116,7 @@ def _check_layers(name: str, layers: Any) -> None:
 def _check_weight(name: str, value: Any) -> None:
     if not _is_number(value, 0, WEIGHT):
         raise SettingsError(
-            f"weights are numbers from 0 to {WEIGHT:g}; {name} cannot be {shown(value)}"
+            f"weights are numbers of 0 or more, up to {WEIGHT:g}; {name} cannot be {shown(value)}"
         )
 
 
@@ -189,8 +189,8 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: _is_whole(value, 0, 2**63 - 1),
     ),
     "learning_rate": (
-        "learning_rate is a number above 0 and up to 1000000",
-        lambda value: value is None or _is_number(value, math.ulp(0), 1e6),
+        "learning_rate is a number above 0 and up to 1e38",
+        lambda value: value is None or _is_number(value, math.ulp(0), 1e38),
     ),
     "learning_rate_decay": (
         "learning_rate_decay is a factor above 0 and up to 1, and a number of steps, as (0.8, 50)",

@@ -712,7 +712,11 @@ def test_the_field_of_values_reads_what_it_writes(small, axis):
             "Content_weight takes numbers, as in 0.5, 1, 4; not '1, two'.",
         ),
         ("content_weight", " , ", "Content_weight has no values; write some, as in 0.5, 1, 4."),
-        ("content_weight", "-1", "Weights are numbers of 0 or more."),
+        (
+            "content_weight",
+            "-1",
+            r"Weights are numbers of 0 or more, up to 1e\+18; content_weight cannot be -1\.0\.",
+        ),
         ("content_weight", "1, 1", "Two alternatives of content_weight are called '1'; .*"),
         ("style_layers", "", "Style_layers has no values; write some, as in relu1_1, .*"),
     ],
