@@ -48,6 +48,7 @@ def chromium():
         pytest.skip(
             f"the browser tests need {CHROMIUM}: apt-get install chromium, or set NST_CHROMIUM"
         )
+    playwright.expect.set_options(timeout=PATIENCE)
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser
