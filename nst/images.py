@@ -1,8 +1,9 @@
 """Picture files and PIL images to tensors and back; the sample pictures.
 
 An image is a float32 tensor of shape (1, 3, H, W), red-green-blue in [0, 1]: what the networks take
-and what the optimisers change. `open_image` takes what people have, so that the rest of the package
-sees plain sRGB pixels. Every refusal is an `ImageError` of one sentence.
+and what the optimisers change. A file says much more than that: which way is up, what its numbers
+mean as colours, what shines through it. `open_image` settles all of it once, so that the rest of
+the package sees plain sRGB pixels. Every refusal is an `ImageError` of one sentence.
 """
 
 import io
@@ -10,6 +11,7 @@ import json
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
+from numbers import Real
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,11 +23,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nst.errors import ImageError, SettingsError
-from nst.files import check_place, refusing, write_atomically, write_json
-from nst.files.decoding import decode, plain
+from nst.files import check_place, expand, refusing, write_atomically, write_json
+from nst.files.colours import from_array, plain
+from nst.files.decoding import decode, load, quiet, refuse
 from nst.files.downloads import fetch
 
-Source = str | Path | Image.Image | np.ndarray
+Source = str | Path | bytes | IO[bytes] | Image.Image | np.ndarray
 
 # An installed wheel holds data/ inside the package; a checkout holds it beside the package.
 DATA = Path(__file__).parent / "data"
@@ -62,29 +65,20 @@ def load_image(
     long side in pixels; the aspect ratio is kept and a smaller picture is not enlarged. Raises
     `ImageError` as those two do.
     """
-    return preprocess_image(open_image(source), size, device)
+    return to_tensor(upright(source, size), device)
 
 
 def open_image(source: Source) -> Image.Image:
     """Open a picture as an upright 8-bit sRGB PIL image of mode RGB.
 
     `source` is a path, the name of a sample picture (see `sample_names`; a file of that name comes
-    first), an http(s) URL, a PIL image, or a NumPy array of shape (H, W), (H, W, 1), (H, W, 3) or
-    (H, W, 4) holding uint8, uint16, bool, or floats in [0, 1]. Transparency is laid over white; of
-    an animation the first frame is taken. Raises `ImageError` for what cannot be found, read,
-    fetched (at most 100 MB) or understood, and for more pixels than Pillow holds to be safe.
+    first), an http(s) URL, the bytes of a file or an open binary file, a PIL image, or a NumPy
+    array of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) holding uint8, uint16, bool, or floats
+    in [0, 1]. Transparency is laid over white; of an animation the first frame is taken. Raises
+    `ImageError` for what cannot be found, read, fetched (at most 100 MB) or understood, and for
+    more than 178 megapixels.
     """
-    if isinstance(source, np.ndarray):
-        return plain(source, "the array")
-    if isinstance(source, Image.Image):
-        return plain(source, "the image")
-    if isinstance(source, str | Path):
-        with _open_file(source) as file:
-            return plain(file, f"'{source}'")
-    raise ImageError(
-        f"a picture is a path, a sample's name, a URL, a PIL image or a NumPy array, "
-        f"not a {type(source).__name__}"
-    )
+    return upright(source)
 
 
 def preprocess_image(
@@ -95,15 +89,47 @@ def preprocess_image(
     `size` bounds the long side in pixels: larger pictures shrink (Lanczos, antialiased), smaller
     ones stay. Raises `ImageError` if `size` is below 1 or the image cannot be used.
     """
-    if size is not None and size < 1:
-        raise ImageError(f"size is the long side in pixels and must be at least 1, not {size}")
-    image = open_image(image)
-    if size is not None and size < max(image.size):
-        scale = size / max(image.size)
-        width, height = (max(1, round(side * scale)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    return to_tensor(upright(image, size), device)
+
+
+def to_tensor(image: Image.Image, device: str | torch.device | None) -> Tensor:
+    """An RGB PIL image as float32 of shape (1, 3, H, W) in [0, 1]."""
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    return (pixels.contiguous().float() / 255).to(device)
+    return pixels.contiguous().float().div_(255).to(device)
+
+
+def upright(source: Source, size: int | None = None) -> Image.Image:
+    """The source as an upright 8-bit RGB image in sRGB on white, its long side at most `size`."""
+    if size is not None and not (isinstance(size, Real) and size >= 1):
+        raise ImageError(
+            f"size is the long side in pixels, one number that must be at least 1, not {size}"
+        )
+    image, name = decoded(source, size)
+    return plain(image, fitted((image.height, image.width), size or max(image.size)), name)
+
+
+def decoded(source: Source, size: int | None) -> tuple[Image.Image, str]:
+    """The source as a PIL image of any mode, and what to call it in a sentence."""
+    if isinstance(source, np.ndarray):
+        return from_array(source, "the array"), "the array"
+    if isinstance(source, Image.Image):
+        file = getattr(source, "fp", None)
+        with quiet():
+            refuse(source, file, "the image")
+            return load(source, file, "the image"), "the image"
+    if isinstance(source, str | Path):
+        with _open_file(source) as file:
+            return decode(file, f"'{source}'", size), f"'{source}'"
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode(io.BytesIO(source), "the file", size), "the file"
+    if isinstance(source, io.TextIOBase):
+        raise ImageError("the file is open as text; open it as binary, with mode 'rb'")
+    if hasattr(source, "read"):
+        return decode(source, "the file", size), "the file"
+    raise ImageError(
+        f"a picture is a path, a sample's name, a URL, the bytes of a file, a PIL image or a NumPy "
+        f"array, not a {type(source).__name__}"
+    )
 
 
 def postprocess_image(tensor: Tensor) -> Image.Image:
@@ -127,14 +153,15 @@ def postprocess_image(tensor: Tensor) -> Image.Image:
 
 
 def save_image(
-    image: Tensor, path: str | Path, settings: dict | None = None, sidecar: bool = False
+    image: Tensor | Source, path: str | Path, settings: dict | None = None, sidecar: bool = False
 ) -> Path:
     """Save an image tensor, (1, 3, H, W) or (3, H, W), as PNG, JPEG or WebP by `path`'s extension.
 
-    `settings` (anything JSON can hold) go into a PNG's text chunk "nst" and, with `sidecar`, into
-    a .json file beside a picture of any format. Missing folders are made; the file appears whole
-    or not at all. Returns the path. Raises `ImageError` if the image or the path cannot be used
-    and `SettingsError` if the settings do not fit into JSON.
+    What `open_image` takes can be saved as well. `settings` (anything JSON can hold) go into a
+    PNG's text chunk "nst" and, with `sidecar`, into a .json file beside a picture of any format.
+    Missing folders are made; the file appears whole or not at all. Returns the path. Raises
+    `ImageError` if the image or the path cannot be used and `SettingsError` if the settings do not
+    fit into JSON.
     """
     path = Path(path)
     check_output(path)
@@ -149,7 +176,8 @@ def save_image(
         chunks = PngInfo()
         chunks.add_text("nst", text)
         options = {**options, "pnginfo": chunks}
-    picture, encoded = postprocess_image(image), io.BytesIO()
+    picture = postprocess_image(image) if isinstance(image, Tensor) else open_image(image)
+    encoded = io.BytesIO()
     try:
         picture.save(encoded, **options)
     except (OSError, ValueError) as error:
@@ -170,22 +198,25 @@ def read_settings(path: str | Path) -> dict:
     picture cannot be read and `SettingsError` if it holds no settings, if the .json file cannot be
     read, or if what is there is not a JSON object.
     """
-    path = Path(path).expanduser()
+    text: Any
     try:
-        if path.suffix.lower() == ".json":
-            text = path.read_bytes()
+        if Path(path).suffix.lower() == ".json":
+            with Path(path).expanduser().open("rb") as file:
+                text = file.read()
         else:
-            with _open_file(path) as file:
+            with _open_file(Path(path)) as file:
                 text = decode(file, f"'{path}'").info["nst"]
-        settings = json.loads(text)
-    except ImageError:
-        raise
-    except OSError as error:
-        raise SettingsError(f"'{path}' cannot be read ({error.strerror}); check it") from error
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, ImageError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"'{path}' cannot be read ({reason}); check it") from error
     except KeyError as error:
         raise SettingsError(
             f"'{path}' holds no settings; give a PNG saved with them or their .json file"
         ) from error
+    try:
+        settings = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"the settings in '{path}' are not JSON ({error})") from error
     if not isinstance(settings, dict):
@@ -196,7 +227,7 @@ def read_settings(path: str | Path) -> dict:
 
 def check_output(path: str | Path) -> None:
     """Raise now the `ImageError` that `save_image` would raise after the work is done."""
-    path = Path(path).expanduser()
+    path = expand(path)
     if path.suffix.lower() not in SAVE_OPTIONS:
         known = ", ".join(SAVE_OPTIONS)
         raise ImageError(f"'{path}' has no extension of a format to save in; use one of {known}")
@@ -251,7 +282,7 @@ def _open_file(source: str | Path) -> IO[bytes]:
         close = get_close_matches(Path(source).name, names)
         hint = f"did you mean {' or '.join(close)}?" if close else f"samples: {', '.join(names)}"
         raise ImageError(f"there is no file or sample picture '{source}'; {hint}") from error
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:  # no such user; a zero byte
         raise ImageError(f"'{source}' cannot be read ({error}); check the path") from error
 
 

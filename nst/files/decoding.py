@@ -1,123 +1,247 @@
-"""Pictures as they come to plain ones: upright, 8 bits, sRGB, opaque.
+"""From a picture file's bytes to pixels that mean what the file says.
 
-A file says much more than its pixels: which way is up, what its numbers mean as colours, what
-shines through it. All of it is settled here, once. Every refusal is an `ImageError`.
+Pillow reads the pixels. Some of what it reads it misunderstands (twelve bits as sixteen, white as
+black, values beyond eight bits), and some it can only say that it does not know. So what is read
+is settled here: a file is read right, or refused by a sentence that says what it is.
 """
 
 import io
+import logging
+import os
+import re
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
 from nst.errors import ImageError
+from nst.files.colours import Calibration
+from nst.files.kinds import kind_of
+from nst.files.tiffs import corrected_tiff, is_thumbnail, refuse_tiff
 
-# Formats that are read, by Pillow's names, as far as it has been built with them. Not among them:
-# EPS, which Pillow has Ghostscript run as the program that it is, and those that need a handler.
-FORMATS = (
-    "AVIF", "BLP", "BMP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "GIF", "HEIF",
-    "ICNS", "ICO", "IM", "IMT", "JPEG", "JPEG2000", "MPO", "MSP", "PCD", "PCX", "PIXAR", "PNG",
-    "PPM", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "TIFF", "WEBP", "XBM", "XPM", "XVTHUMB",
-)  # fmt: skip
+# No others: some have several readings, some run another program (EPS), some take minutes.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000", "PCX", "SGI",
+           "ICO", "TGA")  # fmt: skip
+
+LARGE = 2**25  # pixels, from which on a JPEG is decoded no larger than it is needed
+SLOW = {"bmp_rle": "run-length coding", "ppm_plain": "plain text"}  # decoded in Python
+SLOW_LIMIT = 2**23  # pixels
+GAP = 3  # a JPEG that was decoded smaller is still so many times larger than what is made of it
 
 
-def decode(source: IO[bytes] | Image.Image, name: str) -> Image.Image:
-    """Decode the pixels of (the first frame of) a picture; every way to fail is an ImageError."""
+def decode(file: IO[bytes], name: str, size: int | None = None) -> Image.Image:
+    """The (first) picture in a file, of any of Pillow's modes, decoded.
+
+    With `size`, a large JPEG comes smaller than it is, but not below `GAP` times a long side of
+    `size` pixels. Raises `ImageError`, whatever the bytes are; `name` begins its sentence.
+    """
+    if not file.seekable():
+        file = io.BytesIO(file.read())
+    with quiet() as notes:
+        image = identify(file, name)
+        if image.format == "TIFF" and (lost := [n for n in notes if "Metadata" not in n]):
+            raise failure(ValueError(lost[0]), name)  # tags that Pillow goes on without
+        with suppress(EOFError):
+            while is_thumbnail(image):
+                image.seek(image.tell() + 1)
+        refuse(image, file, name)
+        if image.format in ("JPEG", "MPO") and size and image.width * image.height > LARGE:
+            share = GAP * size / max(image.size)
+            wanted = [max(1, int(side * share)) for side in image.size]
+            image.draft("", (wanted[0], wanted[1]))
+        return load(image, file, name)
+
+
+class Notes(list[str]):
+    """What Pillow warned of."""
+
+    def __call__(self, message: Warning | str, *_: object, **__: object) -> None:
+        """As `warnings.showwarning`."""
+        self.append(str(message))
+
+
+@contextmanager
+def quiet() -> Iterator[Notes]:
+    """Keep to ourselves what Pillow warns of: it is in the exception, or was no matter."""
+    notes, handler, logger = Notes(), logging.NullHandler(), logging.getLogger("PIL")
+    logger.addHandler(handler)  # without any, Python prints what is logged
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = source if isinstance(source, Image.Image) else _identify(source)
-            image.load()
-        return image
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            f"{name} has more pixels than is safe to decode; shrink it, or raise "
-            "PIL.Image.MAX_IMAGE_PIXELS if you trust it"
-        ) from error
-    except UnidentifiedImageError as error:
-        empty = not isinstance(source, Image.Image) and source.seekable() and not source.seek(0, 2)
-        fault = "is empty" if empty else "is not a picture in a format that can be read"
-        raise ImageError(f"{name} {fault}; give a PNG, JPEG or WebP file") from error
-    except Exception as error:  # Pillow's decoders raise whatever the broken bytes lead them to
-        raise ImageError(
-            f"{name} is damaged or cut short ({error}); get it again from where it came"
-        ) from error
+            warnings.simplefilter("always")
+            warnings.showwarning = notes
+            yield notes
+    finally:
+        logger.removeHandler(handler)
 
 
-def _identify(source: IO[bytes]) -> Image.Image:
-    """Read a picture's header."""
-    Image.init()  # else formats that come late in Pillow's order may not be there yet
-    return Image.open(source, formats=[name for name in Image.ID if name in FORMATS])
-
-
-def plain(source: IO[bytes] | Image.Image | np.ndarray, name: str) -> Image.Image:
-    """A picture file, PIL image or array as an upright, opaque 8-bit sRGB image of mode RGB.
-
-    Raises:
-        ImageError: it cannot be understood; the message calls it `name`.
-    """
-    if isinstance(source, np.ndarray):
-        return _flatten(_from_array(source, name), name)
-    return _flatten(decode(source, name), name)
-
-
-def _from_array(array: np.ndarray, name: str) -> Image.Image:
-    """Quantise an array to 8 bits: mode L, RGB or RGBA."""
-    white = {"b": 1, "u1": 255, "u2": 65535, "f": 1}
-    kind = array.dtype.kind if array.dtype.kind in "bf" else f"{array.dtype.kind}{array.itemsize}"
-    channels = array.shape[2] if array.ndim == 3 else 1
-    if array.ndim not in (2, 3) or channels not in (1, 3, 4) or not array.size or kind not in white:
-        raise ImageError(
-            f"{name} of shape {array.shape} and {array.dtype} is no picture; give (H, W), (H, W, 1)"
-            ", (H, W, 3) or (H, W, 4) of uint8, uint16, bool or floats"
-        )
-    # Written so that NaN fails it too; a little beyond [0, 1] is the rounding of a computation.
-    if kind == "f" and not (array.min() > -1e-3 and array.max() < 1 + 1e-3):
-        raise ImageError(
-            f"{name} has values from {array.min():g} to {array.max():g}; scale them to [0, 1]"
-        )
-    pixels = np.rint(array * np.float32(255 / white[kind])).astype(np.uint8)
-    return Image.fromarray(pixels[..., 0] if array.ndim == 3 and channels == 1 else pixels)
-
-
-def _flatten(image: Image.Image, name: str) -> Image.Image:
-    """Turn upright, convert to sRGB, and lay transparency over white: mode RGB, no metadata."""
-    with suppress(Exception):  # broken EXIF data are no reason to lose the picture
-        image = ImageOps.exif_transpose(image)
-    profile = image.info.get("icc_profile")
-    if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip these at 255
-        image = _from_array(np.asarray(image) / (1 if image.mode == "F" else 65535), name)
-    alpha, grey = None, image.mode in ("1", "L", "LA", "La")
+def identify(file: IO[bytes], name: str) -> ImageFile.ImageFile:
+    """Open the file with the one of `FORMATS` that it is."""
+    Image.init()
+    known = [kind for kind in FORMATS if kind in Image.OPEN]
+    file.seek(0)
+    if not is_targa(file):
+        known.remove("TGA")
+    file.seek(0)
     try:
-        if image.has_transparency_data:
-            image = image.convert("LA" if grey else "RGBA")
-            alpha = image.getchannel("A")
-        if image.mode != "CMYK":
-            image = image.convert("L" if grey else "RGB")
-    except ValueError as error:
-        raise ImageError(f"{name} has colours of mode {image.mode}; save it as RGB") from error
-    image = _to_srgb(image, profile)
-    if alpha is not None:
-        # After the conversion, since the white behind is sRGB's white.
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=alpha)
-        image = white
-    image.info = {}  # else a second pass would apply the profile again
+        return Image.open(file, formats=known)
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{name} {kind_of(file)}") from error
+    except Exception as error:
+        raise failure(error, name) from error
+
+
+def is_targa(file: IO[bytes]) -> bool:
+    """Whether the file ends as a TGA may; at the beginning any file could be one."""
+    file.seek(max(0, file.seek(0, 2) - 26))
+    return b"TRUEVISION-XFILE." in file.read()
+
+
+def failure(error: Exception, name: str) -> ImageError:
+    """What to say when a decoder fails; Pillow's raise whatever the broken bytes lead them to."""
+    if isinstance(error, Image.DecompressionBombError):
+        return ImageError(
+            f"{name} is larger than the {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels "
+            "that are read; shrink it in another program first"
+        )
+    if isinstance(error, MemoryError):
+        return ImageError(f"{name} does not fit into memory; shrink it in another program first")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return ImageError(f"{name} is damaged or cut short ({reason}); get it again from where it came")
+
+
+def refuse(image: Image.Image, file: IO[bytes] | None, name: str) -> None:
+    """Raise `ImageError` for what Pillow reads wrong, or takes minutes to read."""
+    if image.format == "TIFF":
+        refuse_tiff(image, name)
+    if image.format == "JPEG2000" and file:
+        file.seek(0)
+        place = (data := file.read()).find(b"\xff\x4f\xff\x51")
+        depth = data[place + 42] + 1 if 0 <= place < len(data) - 42 else 0  # above 128: signed
+        if depth != 8 and not (image.mode == "I;16" and 8 < depth <= 16):
+            raise ImageError(
+                f"{name} is a JPEG 2000 of {depth % 128}-bit "
+                f"{'signed ' * (depth > 128)}numbers, which is not read; save it as PNG"
+            )
+    for coding in codings(image) & SLOW.keys():
+        if image.width * image.height > SLOW_LIMIT:
+            raise ImageError(
+                f"{name} has {image.width} × {image.height} pixels in {SLOW[coding]}, which takes "
+                "very long to read; save it as PNG"
+            )
+
+
+def codings(image: Image.Image) -> set[str]:
+    """The decoders that the pixels still need."""
+    return {str(tile[0]) for tile in getattr(image, "tile", ())}
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Nothing reaches the process's standard error, to which libtiff writes by itself."""
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # there is none, or there are too many open files
+        yield
+        return
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def load(image: Image.Image, file: IO[bytes] | None, name: str) -> Image.Image:
+    """Decode the pixels, and mend what they mean."""
+    try:
+        low = low_bytes(image, file)
+        with muted() if "libtiff" in codings(image) else nullcontext():
+            image.load()
+        return corrected(image) if low is None else deep(image, low)
+    except OSError as error:
+        whole = endless_jpeg(file) if file and image.format in ("JPEG", "MPO") else None
+        if whole is None:
+            raise failure(error, name) from error
+        return corrected(whole)
+    except Exception as error:
+        raise failure(error, name) from error
+
+
+def corrected(image: Image.Image) -> Image.Image:
+    """The decoded picture with the values that its file meant."""
+    if getattr(image, "tag_v2", None):
+        return corrected_tiff(image)
+    if image.format in ("JPEG", "MPO") and image.mode == "CMYK" and "adobe" not in image.info:
+        inverted = ImageChops.invert(image)  # Pillow takes all inks to be Adobe's, from 255 to 0
+        inverted.info = image.info
+        return inverted
     return image
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert mode L, RGB or CMYK to RGB, by the colour profile where there is a good one."""
-    if profile:
-        with suppress(Exception):  # a broken profile, or one for another kind of picture
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            target = ImageCms.createProfile("sRGB")
-            fine = ImageCms.Flags.HIGHRESPRECALC  # the default is off by several levels in shadows
-            converted = ImageCms.profileToProfile(
-                image, source, target, outputMode="RGB", flags=fine
-            )
-            if converted is not None:
-                return converted
-    return image.convert("RGB")
+def low_bytes(image: Image.Image, file: IO[bytes] | None) -> np.ndarray | None:
+    """Of a PNG of 16-bit colours, the last eight bits, which Pillow drops; None if none matter.
+
+    They do where one colour is transparent, and where the values are far from sRGB's.
+    """
+    raw = "".join(str(tile[3]) for tile in getattr(image, "tile", ()) if image.format == "PNG")
+    matter = Calibration.of(image.info) or "transparency" in image.info
+    if raw not in ("RGB;16B", "RGBA;16B") or not file or not matter:
+        return None
+    with Image.open(file, formats=["PNG"]) as again:
+        # In the other byte order the unpacker takes the other byte.
+        again.tile = [(*again.tile[0][:3], f"{raw[:-1]}L")]
+        again.load()
+        return np.asarray(again)
+
+
+def deep(image: Image.Image, low: np.ndarray) -> Image.Image:
+    """The picture in 8 bits, from high and low bytes, calibrated, its one clear colour as alpha."""
+    values = np.asarray(image).astype(np.uint16) << 8 | low
+    calibration = Calibration.of(image.info)
+    alpha = values[..., 3:] / 257
+    if image.mode == "RGB":
+        clear = np.array(image.info.get("transparency", (-1, -1, -1)))
+        alpha = np.where((values == clear).all(2, keepdims=True), 0, 255)
+    colours = values[..., :3] / np.float32(65535)
+    colours = calibration.srgb(colours) if calibration else colours
+    pixels = np.concatenate([np.rint(colours * 255), np.rint(alpha)], axis=2).astype(np.uint8)
+    result = Image.fromarray(pixels)
+    kept = ("icc_profile", "exif")
+    result.info = {key: image.info[key] for key in kept if key in image.info}
+    return result
+
+
+def endless_jpeg(file: IO[bytes]) -> Image.Image | None:
+    """The picture of a JPEG that lacks nothing but the marker at its end; None if it lacks more.
+
+    Then what follows it makes no difference. A progressive one must also have sent every
+    coefficient to its last bit.
+    """
+    file.seek(0)
+    data, pictures = file.read(), []
+    for filler in (b"", b"\x55" * 4096):
+        with suppress(Exception):
+            image = Image.open(io.BytesIO(data + filler + b"\xff\xd9"), formats=["JPEG"])
+            image.load()
+            pictures.append(image)
+    same = len(pictures) == 2 and pictures[0].tobytes() == pictures[1].tobytes()
+    return pictures[0] if same and all_scans(data) else None
+
+
+def all_scans(data: bytes) -> bool:
+    """Whether a JPEG's scans (ITU-T T.81, B.2.3 and G.1) send all that belongs to its picture."""
+    if not (frame := re.search(rb"\xff\xc2..\x08....(.)", data, re.DOTALL)):
+        return True  # sequential: a missing scan is missing pixels
+    ids = [data[frame.end() + 3 * i] for i in range(frame[1][0])]
+    sent = {component: set[int]() for component in ids}
+    for scan in re.finditer(rb"\xff\xda..([\x01-\x04])", data, re.DOTALL):
+        count, place = scan[1][0], scan.end()
+        first, last, bits = data[place + 2 * count : place + 2 * count + 3]
+        for component in data[place : place + 2 * count : 2]:
+            if component in sent and bits & 15 == 0:
+                sent[component] |= set(range(first, last + 1))
+    return all(len(coefficients) == 64 for coefficients in sent.values())

@@ -24,7 +24,7 @@ def write_atomically(
     path. Raises `error` if the file cannot be written; what `write` itself raises passes through,
     except an OSError.
     """
-    path = Path(path).expanduser()
+    path = expand(path, error)
     # In the same folder, since a file can be renamed in one step only within a file system.
     temporary = path.parent / f".{uuid4().hex}.tmp"
     with refusing(path, error):
@@ -41,6 +41,20 @@ def write_atomically(
         finally:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def expand(path: str | Path, error: type[NstError] = ImageError) -> Path:
+    """The path with `~` put in full. Raises `error` for one that no file can have."""
+    try:
+        expanded = Path(path).expanduser()
+        if "\0" in str(expanded):
+            raise ValueError("it holds a zero byte")
+    except (RuntimeError, ValueError) as problem:  # the first: there is no such user
+        reason = str(problem).rstrip(".").lower()
+        raise error(
+            f"{str(path)!r} cannot be written ({reason}); choose another place"
+        ) from problem
+    return expanded
 
 
 @contextmanager

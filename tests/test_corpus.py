@@ -1,0 +1,203 @@
+"""Picture files of every kind, whole and broken: read right, or refused in a sentence.
+
+With FAULTS=long the broken ones are 20,000 and more; `make test-faults` sets it.
+"""
+
+import os
+from io import BytesIO
+
+import numpy as np
+import pytest
+from picture_files import chunk, foreign, readable, run_length_bmp, samples
+from picture_reader import UnreadError, on_white, read_picture
+
+import nst
+from nst.errors import ImageError
+
+LONG = os.environ.get("FAULTS") == "long"
+
+
+@pytest.fixture(scope="module")
+def files():
+    return readable()
+
+
+def opened(data):
+    """The picture as (H, W, 3), or the refusal; anything else goes through."""
+    try:
+        return nst.load_image(data)[0].permute(1, 2, 0).double().numpy()
+    except ImageError as error:
+        message = str(error)
+        assert "\n" not in message
+        assert ";" in message  # what is wrong; what to do
+        return message
+
+
+def difference(found, expected):
+    """In 256ths of white; without bound where the shapes differ."""
+    return abs(found - expected).max() * 255 if found.shape == expected.shape else np.inf
+
+
+def tolerance(name):
+    """What 16 bits lose in 8, and what decoders of lossy formats may differ by."""
+    for words, levels in {"L*a*b*": 4, "16 bits": 2.3, "AVIF": 4, "in jpeg": 4}.items():
+        if words in name:
+            return levels
+    return 1.6
+
+
+def test_every_file_is_read_right_or_refused(files, capfd):
+    expected, wrong, refused, right = {}, {}, {}, 0
+    for name, data in files.items():
+        try:
+            expected[name] = read_picture(data)
+        except UnreadError as error:
+            expected[name] = str(error)
+    capfd.readouterr()
+    for name, data in files.items():
+        found = opened(data)
+        if isinstance(found, str):
+            refused[name] = found
+        elif not isinstance(expected[name], str):
+            levels = difference(found, expected[name])
+            right += levels <= tolerance(name)
+            if levels > tolerance(name):
+                wrong[name] = levels
+    assert not wrong
+    assert capfd.readouterr() == ("", "")  # nor does a library's word come before the sentence
+    assert right > 500
+    assert not [words for words in refused.values() if "damaged" in words]
+    for name in refused:
+        assert name.startswith(("TIFF", "QOI", "JPEG 2000", "JPEG 12", "JPEG lossless")), name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("PCX of colours", samples(3) / 255),
+        ("SGI of colours", samples(3) / 255),
+        ("TGA of colours", samples(3) / 255),
+        ("PPM plain", samples(3) / 255),
+        ("PPM of colours", samples(3) / 255),
+        ("ICO of colours", samples(4) / 255),
+        ("PGM grey", samples(1) / 255),
+        ("PFM", samples(1) / 255),
+        ("BMP RLE8", samples(3, 8, 3, 1, 256)[0][samples(1)] / 255),
+        ("BMP RLE4", samples(3, 8, 3, 1, 16)[0][samples(1, 4)] / 255),
+        ("TIFF < grey 12 bits", samples(1, 12) / 4095),
+        ("TIFF < grey 16 bits, white is zero", 1 - samples(1, 16) / 65535),
+        ("TIFF < grey 32 bits", samples(1, 32) / (2**32 - 1)),
+        ("TIFF < grey float32, white is zero", 1 - samples(1, 16) / 65535),
+        ("TIFF thumbnail first", samples(3) / 255),
+        ("TIFF of pages", samples(3) / 255),
+    ],
+)
+def test_what_was_written_is_read(name, expected, files):
+    found = opened(files[name])
+    assert not isinstance(found, str), found
+    assert difference(found, on_white(expected)) <= 1.1
+
+
+def test_a_thumbnail_is_passed_over():
+    import tifffile
+
+    file = BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(samples(3)[::4, ::4], photometric="rgb", subfiletype=1)
+        writer.write(samples(3), photometric="rgb")
+    assert difference(opened(file.getvalue()), samples(3) / 255) < 0.01
+
+
+@pytest.mark.parametrize("name", foreign())
+def test_what_is_not_read_is_named(name, capfd):
+    data, words = foreign()[name]
+    message = opened(data)
+    assert isinstance(message, str)
+    assert words in message
+    assert "damaged" not in message
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_is_refused_only_if_pixels_are_missing(progressive):
+    from PIL import Image
+
+    file = BytesIO()
+    image = Image.fromarray(samples(3, height=200, width=300))
+    image.save(file, "JPEG", quality=90, progressive=progressive)
+    data = file.getvalue()
+    assert difference(opened(data[:-2]), opened(data)) == 0
+    scans = [place for place in range(len(data) - 1) if data[place : place + 2] == b"\xff\xda"]
+    assert len(scans) == (10 if progressive else 1)
+    for cut in (3, 4, 6, 20, len(data) // 3, *(len(data) - scan for scan in scans[1:])):
+        assert "cut short" in opened(data[:-cut])
+
+
+def test_run_lengths_are_bounded():
+    assert "takes very long" in opened(run_length_bmp(9000, 9000, body=b"\0\0"))
+
+
+# Broken files
+
+
+def broken(data, rng):
+    """The file with a fault: bytes changed, lost, moved or added, with a PNG's sums made good."""
+    data, size = bytearray(data), len(data)
+    near = min(size, int(rng.choice([40, 300, size])))  # most of what means something is in front
+    place = int(rng.integers(near))
+    length = int(rng.integers(1, 2 + min(size - place, int(rng.choice([4, 40])))))
+    kind = int(rng.integers(6))
+    if kind <= 1:
+        data[place] = int(rng.integers(256)) if kind else data[place] ^ 1 << int(rng.integers(8))
+    elif kind == 2:
+        del data[place : place + length]
+    elif kind == 3:
+        data[place : place + length] = bytes(rng.integers(0, 256, length, dtype=np.uint8))
+    elif kind == 4:
+        data[place:place] = data[place : place + length]
+    else:
+        del data[int(rng.integers(size)) :]
+    if data.startswith(b"\x89PNG") and rng.integers(2):
+        return summed(bytes(data))
+    return bytes(data)
+
+
+def summed(data):
+    """A PNG whose chunks have their sums right, as far as it can be followed."""
+    result, place = data[:8], 8
+    while place + 12 <= len(data):
+        length = int.from_bytes(data[place : place + 4], "big")
+        result += chunk(data[place + 4 : place + 8], data[place + 8 : place + 8 + length])
+        place += 12 + length
+    return result
+
+
+def test_broken_files_are_read_right_or_refused(files, capfd):
+    names = sorted(name for name, data in files.items() if not isinstance(opened(data), str))
+    rng = np.random.default_rng(16)
+    count = dict.fromkeys(("right", "refused", "unjudged"), 0)
+    wrong = []
+    for number in range(22_000 if LONG else 400):
+        name = names[int(rng.integers(len(names)))] if LONG else names[number * 37 % len(names)]
+        data = broken(files[name], rng)
+        found = opened(data)
+        if isinstance(found, str):
+            count["refused"] += 1
+            continue
+        try:
+            if "TIFF bits in" in name:
+                raise UnreadError("fax codes have no sums: readers guess on from a fault")
+            expected = read_picture(data)
+        except UnreadError:
+            count["unjudged"] += 1
+            continue
+        if difference(found, expected) <= max(4, tolerance(name)):
+            count["right"] += 1
+        else:
+            wrong.append((number, name, difference(found, expected)))
+            if folder := os.environ.get("FAULTS_FOLDER"):
+                with open(f"{folder}/{number}", "wb") as file:  # noqa: PTH123
+                    file.write(data)
+    with capfd.disabled():
+        print(f"\nbroken pictures: {count}, {len(wrong)} wrong")
+    assert not wrong
