@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -25,13 +24,12 @@ from torchvision.models.feature_extraction import create_feature_extractor, get_
 from nst.devices import pick_device
 from nst.errors import ImageError, SettingsError
 from nst.files.checkpoints import (
-    PACKAGED,
-    fit_weights,
+    fill,
     load_strictly,
     pretrained_weights,
-    read_weights,
     torchvision_entry,
 )
+from nst.files.weights import check_named, read_weights
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 POOLINGS = ("max", "average", "average-rescaled")
@@ -273,9 +271,10 @@ def load_network(
     Args:
         name: "vgg19_quarter" (built in), "vgg19", "vgg16", or any of torchvision's classifiers.
         weights: None for the pretrained ones; a safetensors or PyTorch file with a state dict for
-            ImageNet-normalised RGB; the name of another of torchvision's sets, such as VGG-16's
-            "IMAGENET1K_FEATURES" (the caffe weights, with their own normalisation); or "random"
-            (seeded).
+            ImageNet-normalised RGB; "caffe:" and the path of one for blue, green, red from 0 to
+            255, which is converted (VGGs); the name of another of torchvision's sets, such as
+            VGG-16's "IMAGENET1K_FEATURES" (the caffe weights, with their own normalisation); or
+            "random" (seeded).
         pooling: "max"; "average", which Gatys et al. (2016, section 2) prefer; or
             "average-rescaled", which multiplies each average by a constant, so that deeper
             activations keep the size that max pooling gives them.
@@ -291,6 +290,7 @@ def load_network(
             f"pooling is one of {', '.join(POOLINGS)}, padding one of {', '.join(PADDINGS)}; "
             f"not {pooling!r} and {padding!r}"
         )
+    check_named(weights)
     if name in ARCHITECTURES:
         network: Network = _load_vgg(name, weights, pooling, padding)
     elif pooling == "max" and padding == "zeros":
@@ -313,8 +313,7 @@ def _load_vgg(name: str, weights: str | os.PathLike | None, pooling: str, paddin
     if weights == "random":
         randomise(network)
     else:
-        path = pretrained_weights(entry) if entry else weights or PACKAGED / f"{name}.safetensors"
-        fit_weights(network.layers, read_weights(path), str(path))
+        fill(network.layers, name, weights, entry, network.mean, network.std)
     if pooling == "average-rescaled":
         rescale_pools(network)
     return network
@@ -331,8 +330,8 @@ def _load_torchvision(name: str, weights: str | os.PathLike | None) -> Torchvisi
         torch.manual_seed(0)  # for weights="random"
         model = torchvision.models.get_model(name, weights=None)
     if weights != "random":
-        path = pretrained_weights(entry) if entry else Path(str(weights))
-        load_strictly(model, read_weights(path), str(path))
+        path = pretrained_weights(entry) if entry else weights
+        load_strictly(model, read_weights(cast(str, path)), str(path))
     return TorchvisionNetwork(model, *normalisation(entry))
 
 

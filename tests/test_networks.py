@@ -7,6 +7,7 @@ import threading
 from types import SimpleNamespace
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -17,6 +18,7 @@ from torchvision.models.vgg import cfgs, make_layers
 import nst
 from nst.errors import ImageError, SettingsError, WeightsError
 from nst.files import checkpoints
+from nst.files import weights as weights_files
 from nst.networks import ARCHITECTURES, VGG, Architecture, Pool, load_network
 
 # Positions of the convolutions in torchvision's `features`.
@@ -76,7 +78,7 @@ def test_vgg16_with_the_caffe_weights_has_their_normalisation(monkeypatch, tmp_p
     state = {f"features.{k}": v for k, v in features.state_dict().items()}
     file = tmp_path / "features.pth"
     torch.save(state, file)
-    monkeypatch.setattr("nst.networks.pretrained_weights", lambda entry: file)
+    monkeypatch.setattr("nst.files.checkpoints.pretrained_weights", lambda entry: file)
     network = load_network("vgg16", weights="IMAGENET1K_FEATURES")
     image = torch.rand(1, 3, 16, 16)
     mean = torch.tensor([0.48235, 0.45882, 0.40784]).view(1, 3, 1, 1)
@@ -254,7 +256,7 @@ def test_weights_are_found_under_every_usual_name(tmp_path, style, suffix):
     path = tmp_path / f"w{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     fresh, _ = small_state()
-    checkpoints.fit_weights(fresh.layers, checkpoints.read_weights(path), str(path))
+    checkpoints.fit_weights(fresh.layers, weights_files.read_weights(path), str(path))
     for key, value in network.state_dict().items():
         assert torch.equal(fresh.state_dict()[key], value)
 
@@ -284,6 +286,171 @@ def test_files_that_are_no_weights_are_refused(tmp_path, monkeypatch):
         with pytest.raises(WeightsError, match=name):
             load_network("vgg19", weights=tmp_path / name)
     assert not (tmp_path / "exploded").exists()
+
+
+def wrapped(state, style):
+    """A state dict as programs save it."""
+    if style == "lightning":
+        state = {f"model.{key}": value for key, value in state.items()}
+        return {"epoch": 3, "state_dict": state, "optimizer_states": [{}]}
+    if style == "parallel features":
+        return {f"features.module.{key.removeprefix('features.')}": v for key, v in state.items()}
+    prefix = {"parallel": "module.", "compiled": "_orig_mod.", "both": "_orig_mod.module.",
+              "kit": "layers."}  # fmt: skip
+    return {f"{prefix[style]}{key}": value for key, value in state.items()}
+
+
+@pytest.mark.parametrize(
+    "style", ["parallel", "compiled", "both", "kit", "lightning", "parallel features"]
+)
+@pytest.mark.parametrize("numbered", [False, True])
+def test_wrapped_weights_are_found(tmp_path, style, numbered):
+    network, state = small_state()
+    if numbered:
+        state = {
+            f"features.{VGG19[key.split('.')[0]]}.{key.split('.')[1]}": value
+            for key, value in state.items()
+        }
+    torch.save(wrapped(state, style), tmp_path / "w.PTH")
+    fresh, _ = small_state()
+    checkpoints.fit_weights(fresh.layers, weights_files.read_weights(tmp_path / "w.PTH"), "it")
+    for key, value in network.state_dict().items():
+        assert torch.equal(fresh.state_dict()[key], value)
+
+
+@pytest.mark.parametrize("style", ["parallel", "compiled", "lightning", "kit"])
+def test_wrapped_weights_of_other_networks(tmp_path, style):
+    ours = load_network("squeezenet1_1", weights="random")
+    state = ours.state_dict() if style == "kit" else ours.model.state_dict()
+    torch.save(state if style == "kit" else wrapped(state, style), tmp_path / "w.pt")
+    again = load_network("squeezenet1_1", weights=tmp_path / "w.pt")
+    image = torch.rand(1, 3, 64, 64)
+    layer = ours.layer_names[4]
+    assert torch.equal(ours(image, [layer])[layer], again(image, [layer])[layer])
+
+
+@pytest.mark.parametrize("name", ["w.SafeTensors", "w.pth", "w", "w.bin"])
+def test_a_file_is_known_by_its_content(tmp_path, name, monkeypatch):
+    _, state = small_state()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    save_file(state, tmp_path / name)
+    assert weights_files.read_weights(f"~/{name}").keys() == state.keys()
+    torch.save(state, tmp_path / name)
+    assert weights_files.read_weights(tmp_path / name).keys() == state.keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><html>404</html>", "web page"),
+        (b"\n\n<html>", "web page"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(30), "Keras"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "pointer"),
+        (b'{"conv1_1.weight": 3}', "JSON"),
+        (b"", "damaged"),
+    ],
+)
+def test_other_files_are_named(tmp_path, content, words):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=words) as caught:
+        load_network("vgg19", weights=tmp_path / "w.pth")
+    assert str(tmp_path / "w.pth") in str(caught.value)
+
+
+def test_programs_are_named_and_not_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"conv1_1.weight": Bomb()}, "bomb.pth")
+    torch.save(make_layers(cfgs["A"]), "model.pth")
+    torch.jit.script(torch.nn.Linear(2, 2)).save("script.pt")
+    for name, words in {"bomb": "code, which is not run", "model": "whole model"}.items():
+        with pytest.raises(WeightsError, match=words):
+            load_network("vgg19", weights=f"{name}.pth")
+    with pytest.raises(WeightsError, match="TorchScript program, which is not run"):
+        load_network("vgg19", weights="script.pt")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_numbers_are_refused(tmp_path, value):
+    _, state = small_state()
+    state["conv3_1.weight"][1, 0, 2, 2] = value
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=r"NaN or infinity in conv3_1\.weight"):
+        weights_files.read_weights(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize(
+    "weights", [{"a": 1}, 3, torch.zeros(2), "a\0b.pth", "~no-such-user-here/w.pth", "."]
+)
+def test_weights_that_are_no_path(weights):
+    with pytest.raises(WeightsError) as caught:
+        load_network("vgg19", weights=weights)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(WeightsError):
+        load_network("squeezenet1_1", weights=weights)
+
+
+def test_one_bit_of_a_weights_file(tmp_path):
+    """The zip that torch writes has a sum for each part, which torch does not look at."""
+    _, state = small_state()
+    path = tmp_path / "w.pth"
+    torch.save(state, path)
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    for place in rng.integers(0, len(whole), 60):
+        data = bytearray(whole)
+        data[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(data)
+        try:
+            found = weights_files.read_weights(path)
+        except WeightsError:
+            continue
+        assert found.keys() == state.keys()  # a bit of no weight: a date, a padding
+        assert all(torch.equal(found[key], state[key]) for key in state)
+
+
+def caffe_state(scale=1.0):
+    """VGG-19's weights as caffe would have them, the first filters as strong as the published."""
+    _, state = small_state((64, 2, 2, 2, 2))
+    state["conv1_1.weight"] *= 0.0035 * scale / state["conv1_1.weight"].square().mean().sqrt()
+    return state
+
+
+@torch.no_grad()
+def test_weights_for_bgr_up_to_255_are_refused_or_converted(tmp_path, monkeypatch):
+    architecture = Architecture(ARCHITECTURES["vgg19"].convolutions, (64, 2, 2, 2, 2))
+    monkeypatch.setitem(nst.networks.ARCHITECTURES, "vgg19", architecture)
+    state = caffe_state()
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=r"blue, green, red from 0 to 255.* as 'caffe:/"):
+        load_network("vgg19", weights=tmp_path / "w.safetensors")
+    network = load_network("vgg19", weights=f"caffe:{tmp_path / 'w.safetensors'}")
+    assert network.settings["weights"] == f"caffe:{tmp_path / 'w.safetensors'}"
+    image = torch.rand(1, 3, 24, 32)
+    mean = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+    expected = torch.nn.functional.conv2d(
+        image.flip(1) * 255 - mean, state["conv1_1.weight"], state["conv1_1.bias"]
+    )
+    found = network(image, ["conv1_1"])["conv1_1"][..., 1:-1, 1:-1]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_filters_for_255_are_recognised():
+    """By their strength, or as those of the published VGG-19 up to the order of colours."""
+    generator = torch.Generator().manual_seed(0)
+    filters = torch.randn(64, 3, 3, 3, generator=generator)
+    for strength in (0.05, 0.2, 1, 10):
+        assert not checkpoints.takes_255(filters * strength)
+    assert checkpoints.takes_255(filters * 0.005)
+    norms = filters.flatten(1).norm(dim=1)
+    wanted = norms.clone()
+    wanted[: len(checkpoints.PUBLISHED)] = torch.tensor(checkpoints.PUBLISHED)
+    wanted[len(checkpoints.PUBLISHED) :] *= (
+        (64 - wanted[: len(checkpoints.PUBLISHED)].square().sum()) / wanted[8:].square().sum()
+    ).sqrt()
+    published = filters * (wanted / norms).view(-1, 1, 1, 1) * 0.191 * 27**0.5
+    assert checkpoints.takes_255(published)
+    assert checkpoints.takes_255(published.flip(1))
+    assert not checkpoints.takes_255(published * 57)  # as the teacher has it, for normalised RGB
 
 
 def test_weights_of_another_network_are_refused(tmp_path, vgg19_file):

@@ -36,7 +36,8 @@ from tqdm import tqdm
 from nst.devices import pick_device
 from nst.errors import ImageError
 from nst.files import write_atomically
-from nst.files.checkpoints import fit_weights, read_weights
+from nst.files.checkpoints import fit_weights
+from nst.files.weights import read_weights
 from nst.images import open_image
 from nst.loop import interruptible
 from nst.networks import ARCHITECTURES, VGG, Architecture

@@ -1,55 +1,67 @@
-"""Where a network's weights come from, and checks on them."""
+"""Where a network's weights come from, and how they are put into it."""
 
 import os
 from http.client import HTTPException
 from pathlib import Path
+from typing import cast
 
 import torch
 import torchvision
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum, get_model_weights
 
 from nst.errors import WeightsError
+from nst.files.weights import bare, bared_for, read_weights
 
 PACKAGED = Path(__file__).parents[1] / "weights"
 
+# Caffe's VGGs take blue, green, red from 0 to 255, less this mean (in the order red, green, blue).
+CAFFE, CAFFE_MEAN = "caffe:", (123.68, 116.779, 103.939)
+# Norms of the first filters of the published VGG-19, for their root mean square over all 64.
+PUBLISHED = (1.517, 0.476, 0.524, 1.488, 0.951, 0.866, 0.629, 0.930)
+FAINT = 0.02  # filters for pictures of unit variance have a root mean square of 0.1 and more
 
-def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
-    """The state dict in a safetensors or PyTorch file; pickled code is never executed.
 
-    Raises:
-        WeightsError: there is no such file, or it holds no state dict.
+def fill(
+    layers: nn.ModuleDict,
+    name: str,
+    weights: str | os.PathLike | None,
+    entry: WeightsEnum | None,
+    mean: Tensor,
+    std: Tensor,
+) -> None:
+    """Load a VGG's weights: torchvision's `entry`, the file `weights`, or else the package's own.
+
+    "caffe:" before the file's path converts them for pictures normalised by `mean` and `std`.
+    Raises `WeightsError`, also for such weights without that word.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}; check the path")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler raises whatever broken bytes lead it to
+    path = pretrained_weights(entry) if entry else weights or PACKAGED / f"{name}.safetensors"
+    caffe = isinstance(path, str) and path.startswith(CAFFE)
+    path = path.removeprefix(CAFFE) if isinstance(path, str) else path
+    fit_weights(layers, read_weights(path), str(path))
+    first = cast(nn.Conv2d, layers["conv1_1"])
+    if caffe:
+        from_caffe(first, mean, std)
+    elif not entry and takes_255(first.weight):
         raise WeightsError(
-            f"{path} is damaged, or holds something else than a plain state dict"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise WeightsError(f"{path} holds no state dict: save one with model.state_dict()")
-    return state
+            f"{path} is for pictures in blue, green, red from 0 to 255, as caffe's are: give it as "
+            f"'{CAFFE}{path}', which converts it"
+        )
 
 
 def fit_weights(layers: nn.ModuleDict, state: dict[str, Tensor], source: str) -> None:
     """Load `state` into the convolutions among a VGG's `layers`, checking every key and shape.
 
     The weights are found under the layers' names ("conv1_1.weight") or, in order of evaluation,
-    under torchvision's ("features.0.weight", or "0.weight" for the features alone). A classifier,
-    and layers deeper than the network, are left aside.
+    under torchvision's ("features.0.weight", or "0.weight" for the features alone), whatever
+    stands before these names. A classifier, and layers deeper than the network, are left aside.
 
     Raises:
         WeightsError: a weight is missing or of another shape; the message names `source`.
     """
     if any(key.endswith("running_mean") for key in state):
         raise WeightsError(f"{source} is of a VGG with batch normalisation, which is not supported")
-    state = {key.removeprefix("features."): value for key, value in state.items()}
+    state = {bare(key): value for key, value in state.items()}
     convolutions = {n: m for n, m in layers.items() if isinstance(m, nn.Conv2d)}
     prefixes = list(convolutions)
     if "conv1_1.weight" not in state:
@@ -63,8 +75,10 @@ def fit_weights(layers: nn.ModuleDict, state: dict[str, Tensor], source: str) ->
     for (name, layer), prefix in zip(convolutions.items(), prefixes, strict=False):
         for kind, parameter in layer.named_parameters():
             value = state.get(f"{prefix}.{kind}")
-            if value is None or value.shape != parameter.shape:
+            if value is None or value.shape != parameter.shape or not value.is_floating_point():
                 found = "is missing" if value is None else f"has shape {tuple(value.shape)}"
+                if value is not None and not value.is_floating_point():
+                    found += f" of {value.dtype}"
                 raise WeightsError(
                     f"{source} is of another network: {name}.{kind} {found} "
                     f"where {tuple(parameter.shape)} is needed"
@@ -75,9 +89,39 @@ def fit_weights(layers: nn.ModuleDict, state: dict[str, Tensor], source: str) ->
 def load_strictly(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Load `state` into `model`; WeightsError if any key or shape differs."""
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(bared_for(state, set(model.state_dict())))
     except RuntimeError as error:
         raise WeightsError(f"{source} is of another network than {type(model).__name__}") from error
+
+
+def takes_255(filters: Tensor) -> bool:
+    """Whether a VGG's first filters (64, 3, 3, 3) are for pictures from 0 to 255, as caffe's are.
+
+    They are if they are far too faint for anything else, as where the weights were scaled to give
+    activations of mean 1 (Gatys et al. 2015), or if they are those of the published VGG-19, up to
+    the order of colours. Other weights for 0 to 255 cannot be told by their first layer: it is as
+    strong as one for normalised pictures, and the activations are larger throughout.
+    """
+    strength = filters.double().square().mean().sqrt()
+    norms = filters.double().flatten(1).norm(dim=1)[: len(PUBLISHED)] / strength / 27**0.5
+    if len(norms) < len(PUBLISHED) or strength == 0:
+        return False
+    published = (norms / torch.tensor(PUBLISHED).double() - 1).abs().max() < 0.01
+    return bool(strength < FAINT or (published and strength < 1))
+
+
+@torch.no_grad()
+def from_caffe(first: nn.Conv2d, mean: Tensor, std: Tensor) -> None:
+    """Convert the first layer, for blue, green, red from 0 to 255, to normalised RGB.
+
+    With n = (x - mean) / std for the pixels x in [0, 1], 255 x - m = 255 std n + 255 mean - m.
+    Exact but for the border, where the padding is another grey, within half a level.
+    """
+    filters = first.weight.flip(1)
+    rest = 255 * mean.view(1, 3, 1, 1) - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)
+    if first.bias is not None:
+        first.bias += (filters * rest).sum((1, 2, 3))
+    first.weight.copy_(filters * 255 * std.view(1, 3, 1, 1))
 
 
 def cache_folder() -> Path:
