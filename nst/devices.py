@@ -1,7 +1,7 @@
 """The machine that a run is on: its device, and how exactly that computes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -37,6 +37,32 @@ def pick_precision(precision: str | None, device: torch.device) -> str:
     if precision not in PRECISIONS:
         raise SettingsError(f"precision is one of {', '.join(PRECISIONS)}; not {precision!r}")
     return precision
+
+
+@contextmanager
+def own_modes() -> Iterator[None]:
+    """Within it torch's switches are as a run needs them, whatever the caller has set.
+
+    Gradients are recorded, new tensors are float32 and on the CPU, nothing is cast by itself, and
+    what has no deterministic form does without. Threads are the caller's choice. All is put back.
+    """
+    dtype, strict = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
+    warning = torch.is_deterministic_algorithms_warn_only_enabled()
+    with ExitStack() as modes:
+        modes.enter_context(torch.inference_mode(False))
+        modes.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(device):
+                modes.enter_context(torch.autocast(device, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            modes.enter_context(torch.device("cpu"))
+        try:
+            torch.set_default_dtype(torch.float32)
+            torch.use_deterministic_algorithms(strict, warn_only=True)
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+            torch.use_deterministic_algorithms(strict, warn_only=warning)
 
 
 @contextmanager

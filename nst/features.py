@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nst.errors import ImageError
-from nst.networks import VGG, Network
+from nst.networks import VGG, Network, check_network
 
 
 def extract_features(network: Network, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -19,6 +19,7 @@ def extract_features(network: Network, image: Tensor, layers: Sequence[str]) -> 
         SettingsError: the network has no such layer.
         ImageError: the image has another shape, or is too small for a layer.
     """
+    check_network(network)
     check_shape(image)
     return network(image, layers)
 
@@ -27,14 +28,22 @@ def walk_features(
     network: Network, image: Tensor, layers: Sequence[str]
 ) -> Iterator[tuple[str, Tensor]]:
     """What `extract_features` returns, layer by layer as they are computed; see `Network.walk`."""
+    check_network(network)
     check_shape(image)
     return network.walk(image, layers)
 
 
 def check_shape(image: Tensor) -> None:
-    """Raise ImageError unless the image is (B, 3, H, W)."""
-    if image.dim() != 4 or image.shape[1] != 3:
+    """Raise ImageError unless the image is (B, 3, H, W), of floats."""
+    if not isinstance(image, Tensor):
+        raise ImageError(
+            f"an image is a tensor (B, 3, H, W), not a {type(image).__name__}; nst.load_image "
+            "makes one"
+        )
+    if image.dim() != 4 or image.shape[1] != 3 or not image.numel():
         raise ImageError(f"an image has shape (B, 3, H, W), not {tuple(image.shape)}")
+    if not image.is_floating_point():
+        raise ImageError(f"an image holds floats in [0, 1], not {image.dtype}; divide it by 255")
 
 
 class Layer(NamedTuple):

@@ -132,6 +132,21 @@ def decoded(source: Source, size: int | None) -> tuple[Image.Image, str]:
     )
 
 
+def tensor_fault(image: Tensor) -> str | None:
+    """What keeps a tensor from being a picture (1, 3, H, W) in [0, 1], in words; None for one."""
+    if image.ndim != 4 or image.shape[:2] != (1, 3) or not image.numel():
+        return f"is {'' if image.numel() else 'empty, '}of shape {tuple(image.shape)}"
+    if not image.is_floating_point():
+        return f"is of {image.dtype}; divide it by 255"
+    if image.isnan().any():
+        return "holds NaN; where it comes from, something diverged"
+    low, high = (value.item() for value in image.detach().aminmax())
+    if low > -1e-3 and high < 1 + 1e-3:  # a little beyond is the rounding of a computation
+        return None
+    advice = "undo its normalisation" if low < -1e-3 else "divide it by 255"
+    return f"goes from {low:.4g} to {high:.4g}; {advice if high < 256 else 'scale it'}"
+
+
 def postprocess_image(tensor: Tensor) -> Image.Image:
     """Turn an image tensor, (1, 3, H, W) or (3, H, W) on any device, into an RGB PIL image.
 

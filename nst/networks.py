@@ -21,7 +21,7 @@ from torch.fx import GraphModule
 from torchvision.models import WeightsEnum
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-from nst.devices import pick_device
+from nst.devices import own_modes, pick_device
 from nst.errors import ImageError, SettingsError
 from nst.files.checkpoints import (
     fill,
@@ -89,6 +89,8 @@ class Network(nn.Module):
     def rounding(self, image: Tensor) -> AbstractContextManager[object]:
         """Within it the network computes in its `precision`."""
         if self.precision != "bfloat16":
+            if torch.is_autocast_enabled(image.device.type):  # by the caller
+                return torch.autocast(image.device.type, enabled=False)
             return nullcontext()
         return torch.autocast(image.device.type, torch.bfloat16, cache_enabled=False)
 
@@ -259,6 +261,16 @@ def fit_out(network: Network, device: torch.device, precision: str) -> Network:
     return copy
 
 
+def check_network(network: object) -> None:
+    """Raise SettingsError for what is no network of this package."""
+    if not isinstance(network, Network):
+        raise SettingsError(
+            f"a network is what nst.load_network gives, not a {type(network).__name__}; for "
+            "weights of your own, save model.state_dict() and give the file to load_network"
+        )
+
+
+@own_modes()
 def load_network(
     name: str = "vgg19_quarter",
     weights: str | os.PathLike | None = None,

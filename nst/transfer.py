@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nst.devices import arithmetic, pick_device, pick_precision
+from nst.devices import arithmetic, own_modes, pick_device, pick_precision
 from nst.errors import ImageError, SettingsError
 from nst.files import write_atomically, write_json
 from nst.hardware.graphs import Graph
@@ -28,9 +28,10 @@ from nst.images import (
     postprocess_image,
     resize,
     save_image,
+    tensor_fault,
 )
 from nst.loop import Callback, Evaluate, State, Watcher, interruptible, minimise, progress_bar
-from nst.networks import Network, fit_out, load_network
+from nst.networks import Network, check_network, fit_out, load_network
 from nst.objective import Objective, layers_of, total
 from nst.settings import Settings, make_settings
 
@@ -86,6 +87,7 @@ class Result:
         return postprocess_image(self.image)._repr_png_()
 
 
+@own_modes()
 def style_transfer(
     content_image: Picture,
     style_image: Picture | list[Picture],
@@ -138,8 +140,10 @@ def style_transfer(
         if clash := [name for name in network.settings if name in changes]:
             raise SettingsError(f"the network is loaded already; give {clash[0]} to load_network")
         changes |= network.settings or {"network": "given"}
-    else:
+    elif isinstance(network, str | None):
         changes["network"] = network
+    else:
+        check_network(network)
     names = [name_of(style) for style in styles]
     settings = make_settings(
         preset,
@@ -191,6 +195,7 @@ def synthesize_texture(
     return style_transfer(style, style, None, layers, num_steps, network=network, **start | options)
 
 
+@own_modes()
 def resume(
     run: str | os.PathLike | Result,
     num_steps: int | None = None,
@@ -379,13 +384,10 @@ def load(picture: Picture, size: int | None, device: torch.device) -> Tensor:
     """A picture as a tensor on `device`, its long side at most `size`."""
     if not isinstance(picture, Tensor):
         return load_image(picture, size, device)
-    shaped = picture.dim() == 4 and picture.shape[:2] == (1, 3) and picture.is_floating_point()
-    # Written so that NaN fails it too; a little beyond [0, 1] is the rounding of a computation.
-    if not (shaped and picture.min() > -1e-3 and picture.max() < 1 + 1e-3):
+    if fault := tensor_fault(picture):
         raise ImageError(
-            f"a picture is a tensor (1, 3, H, W) of floats in [0, 1]; this one is "
-            f"{tuple(picture.shape)}, {picture.dtype}"
+            f"a picture is a tensor (1, 3, H, W) of floats in [0, 1]; this one {fault}"
         )
     image = picture.detach().to(device, torch.float32).contiguous()
-    image = image.clamp(0, 1)
+    image = image.clamp(0, 1)  # a tensor of our own, whatever mode the given one was made in
     return image if size is None else fit(image, size)

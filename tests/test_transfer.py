@@ -578,3 +578,38 @@ def test_a_run_saved_by_an_older_version_is_refused(picture, other, tmp_path):
     torch.save(saved, tmp_path / "checkpoint.pt")
     with pytest.raises(SettingsError, match="another version"):
         resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t * 255, r"goes from \d.* to 2\d\d.*; divide it by 255"),
+        (lambda t: t * 4 - 2, r"goes from -1.* to 1.*; undo its normalisation"),
+        (lambda t: t * torch.nan, "holds NaN"),
+        (lambda t: t * torch.inf, "inf"),
+        (lambda t: (t * 255).byte(), r"is of torch\.uint8; divide it by 255"),
+        (lambda t: t[..., :0], "is empty"),
+        (lambda t: t[0], r"is of shape \(3, 40, 56\)"),
+    ],
+)
+def test_a_tensor_is_named_for_what_it_is(picture, other, change, words):
+    with pytest.raises(ImageError, match=words):
+        style_transfer(change(picture), other, **SMALL)
+    with pytest.raises(ImageError, match=words):
+        style_transfer(picture, change(picture), **SMALL)
+
+
+@pytest.mark.parametrize("network", [torch.nn.Linear(2, 2), 3, torch.relu, {"a": 1}])
+def test_a_network_of_another_kind_is_refused(picture, other, network):
+    for call in (
+        lambda: style_transfer(picture, other, **SMALL | {"network": network}),
+        lambda: nst.extract_features(network, picture, ["relu1_1"]),
+    ):
+        with pytest.raises(SettingsError, match=r"what nst\.load_network gives"):
+            call()
+
+
+@pytest.mark.parametrize("image", ["cat", None, (torch.zeros(1, 3, 8, 8) * 255).byte()])
+def test_features_of_something_else(quarter, image):
+    with pytest.raises(ImageError, match="an image"):
+        nst.extract_features(quarter, image, ["relu1_1"])
