@@ -1,10 +1,10 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, optimizers, loop, transfer. They rest on errors, devices and cache, and on two folders:
-files (what is read and written) and hardware (large pictures and GPUs). Above them stand grids
-(many runs), plots, checks, widgets and cli. Each imports only those below it. The grader of the
-problem sets is a package of its own, nst_grading.
+objective, optimizers, loop, transfer. They rest on errors, devices and cache, and on three folders:
+files (what is read and written), hardware (large pictures and GPUs) and runs (what a run gives
+back, and how it is kept). Above them stand grids (many runs), plots, checks, widgets and cli. Each
+imports only those below it. The grader of the problem sets is a package of its own, nst_grading.
 """
 
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
@@ -23,14 +23,9 @@ from nst.loop import Step
 from nst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
 from nst.networks import load_network
 from nst.objective import Objective
+from nst.runs.results import Result
 from nst.settings import PRESETS, Settings, make_settings
-from nst.transfer import (
-    Result,
-    reconstruct_content,
-    resume,
-    style_transfer,
-    synthesize_texture,
-)
+from nst.transfer import reconstruct_content, resume, style_transfer, synthesize_texture
 
 __all__ = [
     "PRESETS",

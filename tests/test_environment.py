@@ -63,7 +63,7 @@ def test_importing_loads_no_plotting_and_no_widgets():
 
 # Who may import whom. A room is a file at the front of nst, a folder in it, or the package of
 # grading; a folder's files may import each other. Every room stands below those that it rests on.
-METHOD = "images networks features losses settings objective optimizers loop transfer"
+METHOD = "images networks features losses settings objective optimizers loop runs transfer"
 ROOMS = {
     "errors": "",
     "files": "errors",
@@ -78,7 +78,8 @@ ROOMS = {
     "hardware": "errors networks features losses settings objective",
     "optimizers": "settings",
     "loop": "settings objective hardware optimizers",
-    "transfer": "errors files images devices networks settings objective hardware loop",
+    "runs": "errors files images settings",
+    "transfer": "errors images devices networks settings objective hardware loop runs",
     "grids": "errors files images devices networks settings cache objective loop transfer",
     "plots": "errors images grids",
     "checks": "errors files devices networks losses settings grids",

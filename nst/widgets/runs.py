@@ -11,8 +11,8 @@ from typing import Any
 import ipywidgets as ipw
 
 from nst.images import open_image, save_image
+from nst.runs.results import Result
 from nst.settings import Settings
-from nst.transfer import Result
 from nst.widgets.common import View, png, row
 from nst.widgets.markup import safe
 from nst.widgets.parts import button, close

@@ -1,0 +1,74 @@
+"""What a run gives back, and the folder in which it can be kept."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nst.errors import SettingsError
+from nst.files import write_atomically, write_json
+from nst.images import postprocess_image, save_image
+from nst.settings import Settings
+
+
+@dataclass
+class Result:
+    """What a run gives back.
+
+    Attributes:
+        image: the picture, (1, 3, H, W) in [0, 1], on the CPU: the running average if one was
+            asked for, else the picture with the lowest loss at the last size reached.
+        delivered: the loss of the picture as one gets it, with 256 levels: its terms, at the last
+            size, and their sum as "total". Empty where memory was too short to measure it.
+        history: every step's number, size, total, terms, seconds and share of values at 0 or 1; the
+            last one's also what was `delivered`.
+        settings: with them the run can be repeated.
+        seconds: how long it took.
+        reason: why it ended: "finished", "stopped" (by the callback), "interrupted" (Ctrl-C),
+            "stalled" (the loss no longer moves), "diverged" (it exploded) or "out of memory" (on a
+            GPU; the picture is then the best so far, which may be of a smaller size).
+    """
+
+    image: Tensor
+    delivered: dict[str, float]
+    history: list[dict[str, Any]]
+    settings: Settings
+    seconds: float
+    reason: str
+    checkpoint: dict[str, Any] = field(repr=False)
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write picture.png, settings.json, history.json and checkpoint.pt, for `resume`."""
+        folder = Path(folder).expanduser()
+        settings = self.settings.to_dict()
+        save_image(self.image, folder / "picture.png", self.about())
+        write_json(folder / "settings.json", settings)
+        write_json(folder / "history.json", self.history)
+        whole = self.whole()
+        write_atomically(folder / "checkpoint.pt", lambda file: torch.save(whole, file))
+        return folder
+
+    def about(self) -> dict[str, Any]:
+        """What goes into the picture's file: the settings, and the losses of what was delivered."""
+        return self.settings.to_dict() | {"delivered": self.delivered}
+
+    def whole(self) -> dict[str, Any]:
+        """All that `resume` needs, as plain data and tensors."""
+        return self.checkpoint | {"history": self.history, "seconds": self.seconds}
+
+    def _repr_png_(self) -> bytes | None:
+        return postprocess_image(self.image)._repr_png_()
+
+
+def read_checkpoint(folder: str | os.PathLike, place: torch.device) -> dict[str, Any]:
+    """What `Result.save` wrote for `resume`."""
+    path = Path(folder).expanduser() / "checkpoint.pt"
+    if not path.is_file():
+        raise SettingsError(f"{folder} holds no saved run: there is no checkpoint.pt in it")
+    try:
+        return torch.load(path, map_location=place, weights_only=True)
+    except Exception as error:  # the unpickler raises whatever broken bytes lead it to
+        raise SettingsError(f"{path} is damaged; the run cannot go on from it") from error
