@@ -10,18 +10,19 @@ from scipy.optimize import minimize
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nst import make_settings, optimizers
+from nst import make_settings
 from nst.optimizers import (
     LBFGS,
-    LONGEST_STEP,
     Adam,
     Guess,
     PlainLBFGS,
     apply_inverse_hessian,
-    learn,
+    lbfgs,
     make_optimizer,
-    nothing_known,
 )
+from nst.optimizers.bounds import LONGEST_STEP
+from nst.optimizers.guess import FADE, FALL, TRUST
+from nst.optimizers.lbfgs import learn, nothing_known
 
 FREE = (-math.inf, math.inf)
 
@@ -107,10 +108,10 @@ def test_with_the_plain_guess_it_takes_the_plain_steps(monkeypatch):
     image, plain = start(), start()
     first = quadratic()(plain.detach())
     tiny = (first.abs().max() / first.abs().sum().clamp(min=1)).item()
-    monkeypatch.setattr(optimizers, "FIRST_STEP", tiny)
-    monkeypatch.setattr(optimizers, "STRETCH", 1.0)
-    monkeypatch.setattr(optimizers, "STEADY", 0.0)
-    monkeypatch.setattr(optimizers, "SHORTER", 1.0)
+    monkeypatch.setattr(lbfgs, "FIRST_STEP", tiny)
+    monkeypatch.setattr(lbfgs, "STRETCH", 1.0)
+    monkeypatch.setattr(lbfgs, "STEADY", 0.0)
+    monkeypatch.setattr(lbfgs, "SHORTER", 1.0)
     monkeypatch.setattr(Guess, "__call__", lambda _self, _factors, vector: vector)
     ours = iterates(LBFGS(image, history=5), image, quadratic(), 20)
     expected = iterates(PlainLBFGS(plain, history=5), plain, quadratic(), 20)
@@ -122,7 +123,7 @@ def test_the_first_step_is_the_gradient_or_shorter(scale):
     image = start()
     gradient = scale * quadratic()(image.detach())
     (after,) = iterates(LBFGS(image), image, lambda x: scale * quadratic()(x), 1)
-    length = min(1.0, optimizers.FIRST_STEP / gradient.abs().max().item())
+    length = min(1.0, lbfgs.FIRST_STEP / gradient.abs().max().item())
     torch.testing.assert_close(after, start().detach() - length * gradient)
 
 
@@ -177,7 +178,7 @@ def test_the_product_is_that_with_bfgss_matrix(history):
         matrix = torch.stack([go(guess, state, unit) for unit in torch.eye(12).double()]).numpy()
         if number != 6:
             measured = step @ change / (change @ torch.from_numpy(matrix) @ change)
-            new = np.log(optimizers.STRETCH * measured.item())
+            new = np.log(lbfgs.STRETCH * measured.item())
             logarithm = new if logarithm is None else 0.8 * logarithm + 0.2 * new
         assert state["scale"].item() == pytest.approx(np.exp(logarithm))
         expected = bfgs(state["scale"].item() * matrix, pairs) @ gradient.numpy()
@@ -203,7 +204,7 @@ def test_the_guess_goes_further_at_low_frequencies():
     )
     for wave, frequency in ((slow, 1 / 8), (fast, 1 / 2)):
         gone = go(guess, guess.nothing_known(), wave)
-        torch.testing.assert_close(gone, wave * frequency**-optimizers.FALL, rtol=0, atol=1e-6)
+        torch.testing.assert_close(gone, wave * frequency**-FALL, rtol=0, atol=1e-6)
 
 
 def test_a_place_goes_further_if_the_gradient_changed_less_there():
@@ -250,7 +251,7 @@ def test_colours_and_frequencies_go_further_if_the_gradient_changed_less(one, an
         [go(guess, known, x) @ x / (x @ x) for x in (one, another)] for known in (nothing, state)
     )
     ratio = (after[0] / after[1]) / (before[0] / before[1])
-    assert ratio.item() == pytest.approx(9**optimizers.TRUST, rel=1e-6)
+    assert ratio.item() == pytest.approx(9**TRUST, rel=1e-6)
 
 
 def test_what_was_measured_fades():
@@ -260,7 +261,7 @@ def test_what_was_measured_fades():
     for change, weight in zip(changes, (1.0, 0.0, 0.5), strict=True):
         guess.learn(state, change, change, torch.tensor(weight))
     squares = changes.square().view(3, 3, 8, 8).mean(1)
-    expected = (optimizers.FADE**2 * squares[0] + 0.5 * squares[2])[None]
+    expected = (FADE**2 * squares[0] + 0.5 * squares[2])[None]
     torch.testing.assert_close(state["pixels"], expected)
 
 

@@ -1,0 +1,147 @@
+"""The default optimiser: L-BFGS that knows pictures, and needs fewer steps."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nst.optimizers.bounds import BLACK_TO_WHITE, LONGEST_STEP, can_move, move
+from nst.optimizers.guess import Guess
+
+STRETCH = 2.5  # where no step was made yet, it goes so many times further than measured
+STEADY = 0.8  # weight of the past in how far that is
+SHORTER, LONGER = 0.7, 1.1  # after a step that went too far, and after any other
+FIRST_STEP = 0.01  # the most that it moves a pixel before it knows anything
+
+
+class LBFGS(torch.optim.Optimizer):
+    """`PlainLBFGS` with a better first guess: as good a picture in about six tenths of the steps.
+
+    Where it remembers nothing, plain L-BFGS takes the loss to be equally curved in all directions,
+    and as much as along the last step. This one knows pictures (`Guess`), and goes `STRETCH` times
+    as far as measured, on average over the last steps. Where a step led uphill, by the gradients at
+    its two ends, the next ones are shorter: at a corner of the loss, as absolute values have it,
+    what was measured is no guide. The two loops are matrix products with all remembered steps at
+    once. All that it knows lies in tensors that are changed in place, and Python decides nothing by
+    their values: on a GPU a step never waits, and can be recorded.
+    """
+
+    def __init__(
+        self,
+        image: Tensor,
+        learning_rate: float = 1.0,
+        history: int = 30,
+        limits: tuple[float, float] = BLACK_TO_WHITE,
+    ):
+        super().__init__([image], {"lr": learning_rate, "history": history})
+        self.guess, self.limits = Guess(image), limits
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Move the image by its gradient, which the caller has computed."""
+        (group,) = self.param_groups
+        (image,) = group["params"]
+        gradient, state = image.grad.flatten(), self.state[image]
+        if not state:
+            state.update(nothing_known(gradient, group["history"]) | self.guess.nothing_known())
+        free = can_move(image, self.limits)
+        known = learn(state, gradient, free, self.guess)
+        gradient = gradient * free
+        # Nothing is known of the curvature: a short step, then ever longer ones.
+        longer = 10 ** state["blind"].clamp(max=20)
+        short = (FIRST_STEP / gradient.abs().max()).clamp(max=1) * longer
+        direction = torch.where(state["scale"] == 0, short * gradient, known * free)
+        length = (LONGEST_STEP / direction.abs().max()).clamp(max=group["lr"]) * state["trust"]
+        state["blind"] += 1
+        move(image, -length * direction, self.limits, state["move"])
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As the base class, which however makes all numbers of the image's type."""
+        super().load_state_dict(state_dict)
+        (image,) = self.param_groups[0]["params"]
+        for name, value in state_dict["state"].get(0, {}).items():
+            if value.dtype != image.dtype:
+                self.state[image][name] = value.to(image.device, copy=True)
+
+
+def nothing_known(gradient: Tensor, history: int) -> dict[str, Any]:
+    """The state of `LBFGS` before its first step.
+
+    `steps` S and `changes` Y (history, n) hold steps, and how the gradient changed along each, in a
+    ring; rows of zeros where there is none. `inverse` is that of the triangle R of S Yᵀ in which no
+    step is older than the change, and `curvatures` its diagonal.
+    """
+    zeros = gradient.new_zeros
+    # In float64, where there is one: the products of long and of short steps differ by far.
+    exact = torch.float32 if gradient.device.type == "mps" else torch.float64
+    return {
+        "count": torch.zeros((), dtype=torch.int64, device=gradient.device),
+        "blind": zeros(()),
+        "scale": zeros(()),
+        "trust": torch.ones_like(zeros(())),
+        "move": zeros(len(gradient)),
+        "gradient": zeros(len(gradient)),
+        "steps": zeros(history, len(gradient)),
+        "changes": zeros(history, len(gradient)),
+        "inverse": zeros(history, history, dtype=exact),
+        "curvatures": zeros(history, dtype=exact),
+    }
+
+
+def learn(state: dict[str, Any], gradient: Tensor, free: Tensor, guess: Guess) -> Tensor:
+    """Take in the last step; returns how far to go along the gradient, by all that is known.
+
+    Returns what `apply_inverse_hessian` computes, but that it starts from another guess M. With
+    R α = S g, u = γ M (g - Yᵀ α), and D the curvatures on a diagonal, it is u + Sᵀ δ, where
+    Rᵀ δ = D α - Y u (Byrd, Nocedal and Schnabel 1994, section 2). Pixels that are not `free` to
+    move count neither in the gradient nor in its change.
+    """
+    step, before, trust = state["move"], state["gradient"], state["trust"]
+    uphill = step @ (gradient + before) > 0
+    trust.copy_(torch.where(uphill, trust * SHORTER, (trust * LONGER).clamp(max=1)))
+    change = (gradient - before) * free
+    before.copy_(gradient)
+    gradient = gradient * free
+    square, curvature = change @ change, step @ change
+    # Else the loss curves downwards along the step, which no parabola fits.
+    fits = curvature > 1e-6 * (step.norm() * square.sqrt())
+    factors = guess.learn(state, step, change, fits / square.clamp(min=1e-30))
+    past = state["scale"]
+    scale = STRETCH * curvature / (change @ guess(factors, change))
+    # From step to step it varies by far more than the loss's curvature does.
+    steady = torch.where(past == 0, scale, past**STEADY * scale ** (1 - STEADY))
+    past.copy_(torch.where(fits, steady, past))
+
+    steps, changes, inverse = remember(state, step, change, fits)
+    alpha = inverse @ (steps @ gradient).to(inverse)
+    rest = torch.addmv(gradient, changes.T, alpha.to(gradient), alpha=-1)
+    result = state["scale"] * guess(factors, rest)
+    beta = state["curvatures"][: len(steps)] * alpha - (changes @ result).to(inverse)
+    return torch.addmv(result, steps.T, (inverse.T @ beta).to(gradient))
+
+
+def remember(
+    state: dict[str, Any], step: Tensor, change: Tensor, fits: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Put a step, and the gradient's change along it, in the place of the oldest ones, if it fits.
+
+    Returns S, Y and the inverse of R, as far as they are filled where that is known for free.
+    """
+    history, count = len(state["steps"]), state["count"]
+    row = (count % history)[None]
+    # A GPU would have to be waited for to know how many rows are filled; the others are zeros.
+    used = history if change.is_cuda else min(history, int(count) + 1)
+    count += fits
+    steps, changes = state["steps"][:used], state["changes"][:used]
+    inverse = state["inverse"][:used, :used]
+    steps.index_copy_(0, row, (step * fits)[None])
+    changes.index_copy_(0, row, (change * fits)[None])
+    # Without the oldest row and column it is the inverse of what is left of R.
+    inverse.index_fill_(0, row, 0).index_fill_(1, row, 0)
+    products = (steps @ change).to(inverse)
+    curvature = products[row]
+    column = -(inverse @ products).index_fill(0, row, -1) / curvature
+    inverse.index_copy_(1, row, torch.where(fits, column, 0)[:, None])
+    state["curvatures"].index_copy_(0, row, curvature * fits)
+    return steps, changes, inverse
