@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import styles
 from PIL import Image
 from styles import PAINTERS
 from styles.common import Picture
@@ -23,7 +24,7 @@ QUALITIES = range(95, 50, -3)
 
 def paint(name: str, seed: int = SEED, size: int = SIZE) -> Picture:
     """Paint one style, `size` pixels wide: an (height, width, 3) array of bytes."""
-    return PAINTERS[name](size, np.random.default_rng(seed))
+    return styles.paint(name, size, np.random.default_rng(seed))
 
 
 def encode(picture: Picture) -> bytes:

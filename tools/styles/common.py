@@ -155,6 +155,12 @@ def trace(flow: Flow, starts: Points, lengths: Points, steps: int = 9) -> Points
     return np.stack(backward[::-1] + forward, 1)
 
 
+def straight(starts: Points, angle: Points, lengths: Points) -> Points:
+    """Straight strokes centred on points."""
+    reach = np.linspace(-0.5, 0.5, 9)[None, :, None] * lengths[:, None, None]
+    return starts[:, None] + reach * np.stack([np.cos(angle), np.sin(angle)], -1)[:, None]
+
+
 def flow_from_angle(angle: Array) -> Flow:
     """The flow whose direction at each pixel is `angle` (radians, clockwise as y runs down)."""
 

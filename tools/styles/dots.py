@@ -3,16 +3,14 @@
 import numpy as np
 
 from styles.common import (
+    SUPERSAMPLE,
     Array,
     Brush,
     Canvas,
-    Picture,
     Points,
     Shape,
-    canvas_shape,
     coordinates,
     curve,
-    finish,
     mix,
     noise,
     palette,
@@ -32,10 +30,9 @@ PIGMENTS = palette(
 HORIZON = 0.335
 
 
-def paint(size: int, rng: np.random.Generator) -> Picture:
-    """Paint the picture, `size` pixels wide."""
-    shape = canvas_shape(size, ASPECT)
-    scene, angle = landscape((round(size * ASPECT), size), rng)
+def paint(shape: Shape, rng: np.random.Generator) -> Array:
+    """Paint the picture on a canvas of that shape."""
+    scene, angle = landscape((shape[0] // SUPERSAMPLE, shape[1] // SUPERSAMPLE), rng)
     canvas = Canvas(shape, palette("efe0c0")[0], rng)
     for spacing, width, purity in (
         (0.0088, 0.0135, 0.45),
@@ -50,7 +47,7 @@ def paint(size: int, rng: np.random.Generator) -> Picture:
         reach = np.linspace(-0.5, 0.5, 3)[None, :, None] * (1.55 * widths)[:, None, None]
         paths = starts[:, None] + reach * heading[:, None]
         canvas.stroke(paths, widths, colours, Brush(0.05, 0.12, 0.9, 0.9))
-    return finish(canvas.lit(strength=0.55, gloss=0.06), size)
+    return canvas.lit(strength=0.55, gloss=0.06)
 
 
 def divide(target: Array, purity: float, rng: np.random.Generator) -> Array:

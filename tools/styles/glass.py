@@ -9,13 +9,10 @@ from scipy.spatial import KDTree
 from styles.common import (
     Array,
     Mask,
-    Picture,
     Points,
     Shape,
-    canvas_shape,
     coordinates,
     curve,
-    finish,
     mix,
     noise,
     palette,
@@ -55,17 +52,15 @@ class Window:
         self.pane.append(pane)
 
 
-def paint(size: int, rng: np.random.Generator) -> Picture:
-    """Paint the picture, `size` pixels wide."""
-    shape = canvas_shape(size, ASPECT)
+def paint(shape: Shape, rng: np.random.Generator) -> Array:
+    """Paint the picture on a canvas of that shape."""
     window = Window(np.zeros(shape, np.int32), [], [])
     draw_sky(window)
     draw_hills(window)
     draw_tulips(window)
     draw_frame(window)
     panes, colours = cut(window, rng)
-    image = lead(glaze(panes, colours, rng), panes, window.region, rng)
-    return finish(image, size)
+    return lead(glaze(panes, colours, rng), panes, window.region, rng)
 
 
 def draw_sky(window: Window) -> None:

@@ -9,10 +9,8 @@ import numpy as np
 
 from styles.common import (
     Array,
-    Picture,
-    canvas_shape,
+    Shape,
     coordinates,
-    finish,
     noise,
     palette,
     paper_grain,
@@ -26,9 +24,8 @@ WEIGHTS = np.array([0.08, 0.16, 0.13, 0.15, 0.10, 0.13, 0.14, 0.06, 0.05])
 DROPS = 420
 
 
-def paint(size: int, rng: np.random.Generator) -> Picture:
-    """Paint the picture, `size` pixels wide."""
-    shape = canvas_shape(size, ASPECT)
+def paint(shape: Shape, rng: np.random.Generator) -> Array:
+    """Paint the picture on a canvas of that shape."""
     x, y = coordinates(shape)
     wobble = 0.0025
     x = x + wobble * noise(shape, 7, rng)
@@ -37,7 +34,7 @@ def paint(size: int, rng: np.random.Generator) -> Picture:
     ink, depth = undo_drops(x, y, rng)
     image = INKS[ink] * shading(depth)[..., None]
     image *= 1 + 0.035 * paper_grain(shape, rng)[..., None]
-    return finish(image, size)
+    return image
 
 
 def undo_combs(x: Array, y: Array, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -12,12 +12,10 @@ from styles.common import (
     Brush,
     Canvas,
     Mask,
-    Picture,
     Points,
-    canvas_shape,
+    Shape,
     coordinates,
     curve,
-    finish,
     mix,
     noise,
     palette,
@@ -81,9 +79,8 @@ WAVES = (
 )
 
 
-def paint(size: int, rng: np.random.Generator) -> Picture:
-    """Paint the picture, `size` pixels wide."""
-    shape = canvas_shape(size, ASPECT)
+def paint(shape: Shape, rng: np.random.Generator) -> Array:
+    """Paint the picture on a canvas of that shape."""
     canvas = Canvas(shape, CREAM, rng)
     # The key lines swell and thin as if cut by hand
     knife = 1 + 0.35 * noise(shape, 16, rng)
@@ -93,7 +90,7 @@ def paint(size: int, rng: np.random.Generator) -> Picture:
         print_swell(canvas, wave.y + 0.50 * wave.scale + 0.095, number, knife, rng)
         print_wave(canvas, wave, knife, rng)
     print_seal(canvas, rng)
-    return finish(pull(canvas.colour, rng), size)
+    return pull(canvas.colour, rng)
 
 
 def block(canvas: Canvas, mask: Mask, colours: Array, line: Array | float) -> None:
