@@ -1,0 +1,200 @@
+"""The parts of an exercise that are graded, and what a part demands of an answer."""
+
+import contextlib
+import inspect
+import io
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from nst.checks.common import Mistake
+from nst.checks.marking.answers import kind, lines_run, near, numbers, verdict
+from nst.checks.marking.oracles import random
+
+
+@contextlib.contextmanager
+def part(notebook: str, section: str = "") -> Iterator["Part"]:
+    """One graded part of an exercise; whatever fails in it says where the course explains it.
+
+    Raises:
+        Mistake: the part is not right.
+        NotImplementedError: it is not written yet.
+    """
+    place = f"{notebook}.ipynb" + (f", “{section}”" if section else "")
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+            torch.random.fork_rng(devices=[]),
+            torch.enable_grad(),
+            contextlib.ExitStack() as stack,
+        ):
+            warnings.simplefilter("ignore")
+            torch.manual_seed(0)
+            yield Part(stack)
+    except NotImplementedError:
+        raise
+    except Mistake as mistake:
+        raise Mistake(f"{mistake} Explained in {place}.") from None
+    except (Exception, SystemExit) as error:
+        raise Mistake(f"{type(error).__name__}: {error}. Explained in {place}.") from error
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+class Part:
+    """What a part demands of an answer; every method raises a `Mistake` if it is not so."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self.stack = stack
+        self.lent: dict[str, Any] = {}
+
+    def lend(self, **names: Any) -> None:
+        """Until the part ends, let the notebook's functions use these instead of its own.
+
+        So that a mistake in one exercise costs no points in the next one.
+        """
+        self.lent |= names
+
+    def function(self, space: Mapping[str, Any], name: str) -> Callable[..., Any]:
+        """The notebook's function of that name, whose errors become Mistakes."""
+        found = self.value(space, name)
+        if not callable(found):
+            raise Mistake(f"{name} is {kind(found)}, not a function.")
+        if str(getattr(found, "__module__", "")).split(".")[0] == "nst":
+            raise Mistake(f"{name} is the package's own function; write yours.")
+        self._replace(found)
+
+        def call(*arguments: Any) -> Any:
+            try:
+                return found(*arguments)
+            except (NotImplementedError, Mistake):
+                raise
+            except (Exception, SystemExit) as error:
+                raise Mistake(f"{name} raises {type(error).__name__}: {error}.") from error
+
+        return call
+
+    def _replace(self, function: Callable[..., Any]) -> None:
+        """Put what is lent into the names that the function sees, and back at the end."""
+        names = getattr(inspect.unwrap(function), "__globals__", {})
+        before = {name: names[name] for name in self.lent if name in names}
+        names.update(self.lent)
+        self.stack.callback(names.update, before)
+
+    def value(self, space: Mapping[str, Any], name: str) -> Any:
+        """What the notebook holds under that name."""
+        if name not in space:
+            raise Mistake(
+                f"there is no {name} here: keep the name that the exercise gives, and see that "
+                "its cell runs without an error."
+            )
+        return space[name]
+
+    def true(self, condition: Any, remark: str) -> None:
+        """The condition is True itself, and not merely something that says so."""
+        if condition is not True:
+            raise Mistake(remark)
+
+    def tensor(self, answer: Any, shape: Sequence[int]) -> None:
+        """The answer is a tensor of that shape, and its values are finite."""
+        self.true(
+            type(answer) in (Tensor, nn.Parameter),
+            f"it returns {kind(answer)}, not a tensor. Does every branch end in return?",
+        )
+        self.true(
+            tuple(answer.shape) == tuple(shape),
+            f"its shape is {tuple(answer.shape)}, and should be {tuple(shape)}.",
+        )
+        numbers(answer)
+
+    def shapes(
+        self, function: Callable[..., Any], cases: Mapping[tuple[int, ...], tuple[int, ...]]
+    ) -> None:
+        """Given tensors of the first shapes, the function returns tensors of the second ones.
+
+        They depend on what is given, and on nothing else.
+        """
+        for number, (given, wanted) in enumerate(cases.items()):
+            first, second = random(*given, seed=number), random(*given, seed=number + 100)
+            answer, again, other = function(first), function(first.clone()), function(second)
+            for one in (answer, again, other):
+                self.tensor(one, wanted)
+            self.true(near(answer, again), "it gives two answers to the same question.")
+            self.true(not near(answer, other), "it returns the same, whatever it is given.")
+
+    def equal(
+        self, answer: Any, wanted: ArrayLike | Tensor, remark: str, tolerance: float = 1e-4
+    ) -> None:
+        """The answer has the wanted shape and values; a number will do for a scalar."""
+        wanted = np.asarray(
+            wanted.detach().double() if isinstance(wanted, Tensor) else wanted, dtype=np.float64
+        )
+        if wanted.ndim or isinstance(answer, Tensor):
+            self.tensor(answer, wanted.shape)
+        values, targets = numbers(answer), wanted.ravel().tolist()
+        scale = max(map(abs, targets), default=0.0)
+        for value, target in zip(values, targets, strict=True):
+            if not abs(value - target) <= tolerance * scale + 1e-12:
+                raise Mistake(f"{remark} One value is {value:.5g}, and should be {target:.5g}.")
+
+    def gradient(
+        self, function: Callable[[Tensor], Any], x: Tensor, wanted: ArrayLike | None = None
+    ) -> None:
+        """A gradient flows from the answer's sum back to `x`: the wanted one, or any but zeros."""
+        x = x.detach().clone().requires_grad_()
+        answer = function(x)
+        self.true(isinstance(answer, Tensor), f"it returns {kind(answer)}, not a tensor.")
+        flows = answer.requires_grad
+        (found,) = (
+            torch.autograd.grad(answer.square().sum() if wanted is None else answer.sum(), x)
+            if flows
+            else (None,)
+        )
+        self.true(
+            flows and found is not None,
+            "no gradient flows back: .item(), .detach(), .numpy() or no_grad() cut it off.",
+        )
+        self.true(any(numbers(found)), "the gradient is zero everywhere.")
+        if wanted is not None:
+            self.equal(found, wanted, "the gradient is wrong.")
+
+    def file(self, pixels: NDArray[np.uint8]) -> str:
+        """The path of a PNG with these pixels, (H, W) or (H, W, C), which goes with the part."""
+        folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        path = Path(folder) / "picture.png"
+        Image.fromarray(pixels).save(path)
+        return str(path)
+
+    def no_loop(
+        self, function: Callable[..., Any], small: Sequence[Any], large: Sequence[Any]
+    ) -> None:
+        """The function takes as many lines of Python for a large input as for a small one."""
+        few = lines_run(function, small, 100_000)
+        many = lines_run(function, large, 2 * few + 50)
+        self.true(
+            many <= 2 * few + 50,
+            "it loops in Python: the more pixels, the more lines it runs. Let one operation on "
+            "whole tensors do the work.",
+        )
+
+    def accepts(self, test: Callable[..., Any], rights: Mapping[str, Callable[..., Any]]) -> None:
+        """The notebook's test says True to each of these functions."""
+        for name, right in rights.items():
+            self.true(verdict(test, right), f"your test rejects a right function: {name}.")
+
+    def rejects(self, test: Callable[..., Any], wrongs: Mapping[str, Callable[..., Any]]) -> None:
+        """The notebook's test says False to each of these functions."""
+        for name, wrong in wrongs.items():
+            self.true(not verdict(test, wrong), f"your test accepts a wrong function: {name}.")
