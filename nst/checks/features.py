@@ -110,6 +110,40 @@ def normalise(function: Function) -> None:
 Layers = Sequence[tuple[int, int]]  # kernel and stride, in order
 
 
+def _side(layers: Layers, reach: int = -1, before: bool = False, first: int = 1) -> int:
+    """The pixels seen; its options make the usual mistakes."""
+    field, step = first, 1
+    for kernel, stride in layers:
+        step *= stride if before else 1
+        field += (kernel + reach) * step
+        step *= 1 if before else stride
+    return field
+
+
+FIELD_MISTAKES: dict[str, Function] = {
+    "every layer adds its whole kernel. It adds one less than that: the middle is seen "
+    "already.": lambda layers: _side(layers, reach=0),
+    "the strides are left out: after a stride of 2, neighbours are 2 pixels apart, and a "
+    "kernel reaches twice as far.": lambda layers: 1 + sum(k - 1 for k, _ in layers),
+    "a layer's own stride is counted too early: it spreads the layers after it, not the layer "
+    "itself.": lambda layers: _side(layers, before=True),
+    "it starts from 0: without any layer, one pixel is seen.": lambda layers: _side(
+        layers, first=0
+    ),
+    "the layers are taken from last to first, with the strides of the later ones. Start at "
+    "the picture.": lambda layers: _side(list(reversed(layers))),
+    "that is the product of the kernels; they add up.": lambda layers: int(
+        torch.tensor([k for k, _ in layers]).prod()
+    ),
+    "that is the sum of the kernels: neighbouring windows overlap.": lambda layers: sum(
+        k for k, _ in layers
+    ),
+    "that is the stride, the distance between neighbours.": lambda layers: int(
+        torch.tensor([s for _, s in layers]).prod()
+    ),
+}
+
+
 def receptive_field(function: Function) -> None:
     """Check `receptive_field(layers)`: the pixels that one activation sees, along one side.
 
@@ -118,18 +152,6 @@ def receptive_field(function: Function) -> None:
     Raises:
         Mistake: says what is wrong.
     """
-
-    def side(layers: Layers, reach: int = -1, before: bool = False, first: int = 1) -> int:
-        field, step = first, 1
-        for kernel, stride in layers:
-            step *= stride if before else 1
-            field += (kernel + reach) * step
-            step *= 1 if before else stride
-        return field
-
-    def backwards(layers: Layers) -> int:
-        return side(list(reversed(layers)))
-
     vgg = [(3, 1), (3, 1), (2, 2), (3, 1), (3, 1), (2, 2), (3, 1)]
     cases: list[tuple[Layers]] = [
         ([(3, 1)],),
@@ -137,37 +159,15 @@ def receptive_field(function: Function) -> None:
         ([(5, 2), (3, 1), (7, 3), (3, 1)],),
         (vgg,),
     ]
-    mistakes: dict[str, Function] = {
-        "every layer adds its whole kernel. It adds one less than that: the middle is seen "
-        "already.": lambda layers: side(layers, reach=0),
-        "the strides are left out: after a stride of 2, neighbours are 2 pixels apart, and a "
-        "kernel reaches twice as far.": lambda layers: 1 + sum(k - 1 for k, _ in layers),
-        "a layer's own stride is counted too early: it spreads the layers after it, not the layer "
-        "itself.": lambda layers: side(layers, before=True),
-        "it starts from 0: without any layer, one pixel is seen.": lambda layers: side(
-            layers, first=0
-        ),
-        "the layers are taken from last to first, with the strides of the later ones. Start at "
-        "the picture.": backwards,
-        "that is the product of the kernels; they add up.": lambda layers: int(
-            torch.tensor([k for k, _ in layers]).prod()
-        ),
-        "that is the sum of the kernels: neighbouring windows overlap.": lambda layers: sum(
-            k for k, _ in layers
-        ),
-        "that is the stride, the distance between neighbours.": lambda layers: int(
-            torch.tensor([s for _, s in layers]).prod()
-        ),
-    }
     for case in cases:
         answer = call(function, case)
         if not isinstance(answer, int | float | Tensor):
             raise Mistake(f"it returns {describe(answer)}, not a number.")
-        if close(answer, side(*case), 1e-6):
+        if close(answer, _side(*case), 1e-6):
             continue
-        for remark, wrong in mistakes.items():
+        for remark, wrong in FIELD_MISTAKES.items():
             if all(same(function, wrong, other, 1e-6) for other in cases):
                 raise Mistake(remark)
         layers = " and ".join(f"{kernel} × {kernel} with stride {step}" for kernel, step in case[0])
-        raise Mistake(f"for {layers} it is {answer}, and should be {side(*case)}.")
+        raise Mistake(f"for {layers} it is {answer}, and should be {_side(*case)}.")
     right("receptive_field")

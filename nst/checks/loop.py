@@ -23,6 +23,19 @@ HINTS = {
 }
 
 
+def _weighted_cases() -> list[tuple[Any, ...]]:
+    """What a weighted sum is given: a picture, its activations, both targets', the weights."""
+    first, second, third = "relu1_1", "relu2_1", "relu4_2"
+    cases = []
+    for seed, weights in enumerate([(2.0, 300.0, 0.7), (0.5, 40.0, 5.0)]):
+        shapes = [(1, 3, 8, 6), (1, 2, 8, 6), (1, 3, 4, 3), (1, 4, 2, 2), (1, 4, 2, 2)]
+        image, a, b, c, target = pictures(seed, *shapes)
+        one, two = pictures(seed + 7, (1, 2, 5, 7), (1, 3, 2, 3))
+        generated = {first: a, second: b, third: c}
+        cases.append((image, generated, {third: target}, {first: one, second: two}, weights))
+    return cases
+
+
 def total_loss(function: Function) -> None:
     """Check `total_loss(image, generated, content, style, weights)`: the weighted sum.
 
@@ -56,14 +69,7 @@ def total_loss(function: Function) -> None:
         steps = torch.diff(image, dim=2), torch.diff(image, dim=3)
         return with_weight(2, 0, *given) + weight * sum(step.square().sum() for step in steps)
 
-    first, second, third = "relu1_1", "relu2_1", "relu4_2"
-    cases = []
-    for seed, weights in enumerate([(2.0, 300.0, 0.7), (0.5, 40.0, 5.0)]):
-        shapes = [(1, 3, 8, 6), (1, 2, 8, 6), (1, 3, 4, 3), (1, 4, 2, 2), (1, 4, 2, 2)]
-        image, a, b, c, target = pictures(seed, *shapes)
-        one, two = pictures(seed + 7, (1, 2, 5, 7), (1, 3, 2, 3))
-        generated = {first: a, second: b, third: c}
-        cases.append((image, generated, {third: target}, {first: one, second: two}, weights))
+    cases = _weighted_cases()
     names = ("the content loss", "the style loss", "the total variation")
     mistakes: dict[str, Function] = {
         "the weights of content and style are exchanged: they come as content, style, total "
@@ -78,7 +84,7 @@ def total_loss(function: Function) -> None:
         mistakes[f"{name} is missing."] = partial(with_weight, index, 0)
         mistakes[f"{name} is not multiplied by its weight."] = partial(with_weight, index, 1)
     compare(function, weighted, cases, mistakes)
-    gradient_flows(function, cases[0], cases[0][1][third])
+    gradient_flows(function, cases[0], cases[0][1]["relu4_2"])
     image = cases[1][0]
     gradient_flows(function, cases[1], image)
     right("total_loss")

@@ -9,16 +9,7 @@ from nst.plots.assignments import falls, table
 from nst.plots.common import pictures
 from nst.plots.content import agreement, curves, reconstructions
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
-from nst.plots.features import (
-    activations,
-    by_layer,
-    channel_portraits,
-    maps,
-    numbers,
-    receptive_fields,
-    rectification,
-    supports,
-)
+from nst.plots.features import activations, by_layer, maps, numbers, rectification
 from nst.plots.gram import (
     channel_order,
     distance_matrix,
@@ -29,6 +20,7 @@ from nst.plots.gram import (
 )
 from nst.plots.layers import judgements, pushes, spread
 from nst.plots.optimiser import losses, movements, paths, race, trade_off
+from nst.plots.receptive import channel_portraits, receptive_fields, supports
 from nst.plots.speed import bars, bowls, descents, error_maps, growth
 from nst.plots.variation import details, high_pass, high_passes, lines, spectra, spectrum
 

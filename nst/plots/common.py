@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from PIL import Image
 from torch import Tensor
 
@@ -15,6 +16,11 @@ from nst.images import postprocess_image
 
 WIDTH, DPI = 10.0, 150  # inches, about a notebook's column; dots an inch
 QUIET = "#555555"  # of axes' names and remarks
+SIGNED, POSITIVE = "PuOr_r", "magma"  # maps of values around 0, and from 0 on
+OUTLINE = "#D81B60"  # of windows: seen on grey, and apart from both ends of SIGNED
+LINES = ("#1B4F91", "#C65A00", "#3A8F6B", "#7A4EA3")  # apart in lightness too
+MARKERS = ("o", "s", "^", "D")
+Box = tuple[int, int, int, int]  # top, left, height, width
 
 
 class Shown(Figure):
@@ -83,3 +89,11 @@ def finish(
     axes.grid(axis=grid, color="#E4E4E4", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+
+
+def outline(axes: Axes, box: Box, colour: Any = OUTLINE, linewidth: float = 2.0) -> None:
+    """A rectangle around whole pixels, wherever the axes end."""
+    top, left, height, width = box
+    corner = left - 0.5, top - 0.5
+    shape: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": linewidth}
+    axes.add_patch(Rectangle(corner, width, height, **shape, clip_on=False, zorder=3))

@@ -9,8 +9,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from nst.images import postprocess_image
-from nst.plots.common import DPI, QUIET, WIDTH, Shown
-from nst.plots.features import LINES, OUTLINE
+from nst.plots.common import DPI, LINES, OUTLINE, QUIET, WIDTH, Shown
 
 Window = tuple[float, float, float, float]  # top, left, height, width as shares of the picture
 
