@@ -1,5 +1,6 @@
-"""Activations by layer, and what each layer sees."""
+"""Activations by layer, what each layer sees, and an order of its channels."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -100,3 +101,21 @@ def _measured_table(network: Network) -> list[Layer]:
             stride = round(side / feature.shape[-1])
             table.append(Layer(name, feature.shape[1], stride, None, parameters, None))
     return table
+
+
+def channel_order(gram: Tensor) -> list[int]:
+    """The channels in an order in which those that are active together stand side by side.
+
+    `gram` is (C, C) or (1, C, C). It begins with the strongest channel, and goes on with the one
+    that is most like the last, by the similarities G_ij / √(G_ii·G_jj). Silent channels come last.
+    """
+    matrix = gram.detach().cpu().double().reshape(gram.shape[-2:])
+    lengths = matrix.diagonal().clamp(min=0).sqrt()
+    similar = matrix / (lengths[:, None] * lengths).clamp(min=1e-30)
+    similar[:, lengths <= 1e-6 * lengths.max()] = -math.inf
+    order = [int(lengths.argmax())]
+    for _ in range(len(matrix) - 1):
+        similar[:, order[-1]] = -math.inf
+        rest = similar[order[-1]].argsort(descending=True, stable=True).tolist()
+        order.append(next(n for n in rest if n not in order))
+    return order

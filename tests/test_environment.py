@@ -81,7 +81,7 @@ ROOMS = {
     "runs": "errors files images settings",
     "transfer": "errors images devices networks settings objective hardware loop runs",
     "grids": "errors files images devices networks settings cache objective loop transfer",
-    "plots": "errors images grids",
+    "plots": "errors images features grids",
     "checks": "errors files devices networks losses settings grids",
     "widgets": f"errors {METHOD} cache grids",
     "cli": f"errors files devices {METHOD} grids plots",

@@ -5,13 +5,13 @@ twice, and it works in threads and without a screen. A notebook shows it as a ce
 `figure.savefig(path)` writes it.
 """
 
+from nst.features import channel_order
 from nst.plots.assignments import falls, table
 from nst.plots.common import pictures
 from nst.plots.content import agreement, curves, reconstructions
 from nst.plots.experiments import contact_sheet, loss_curve, loss_curves
 from nst.plots.features import activations, by_layer, maps, numbers, rectification
 from nst.plots.gram import (
-    channel_order,
     distance_matrix,
     gram_matrices,
     layer_bars,

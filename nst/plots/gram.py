@@ -20,24 +20,6 @@ BARS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")  # Okabe and Ito'
 LABELLED = 4  # matrices of so many channels at most have their numbers written on them
 
 
-def channel_order(gram: Tensor) -> list[int]:
-    """The channels in an order in which those that are active together stand side by side.
-
-    `gram` is (C, C) or (1, C, C). It begins with the strongest channel, and goes on with the one
-    that is most like the last, by the similarities G_ij / √(G_ii·G_jj). Silent channels come last.
-    """
-    matrix = gram.detach().cpu().double().reshape(gram.shape[-2:])
-    lengths = matrix.diagonal().clamp(min=0).sqrt()
-    similar = matrix / (lengths[:, None] * lengths).clamp(min=1e-30)
-    similar[:, lengths <= 1e-6 * lengths.max()] = -math.inf
-    order = [int(lengths.argmax())]
-    for _ in range(len(matrix) - 1):
-        similar[:, order[-1]] = -math.inf
-        rest = similar[order[-1]].argsort(descending=True, stable=True).tolist()
-        order.append(next(n for n in rest if n not in order))
-    return order
-
-
 def gram_matrices(
     grams: Sequence[Tensor],
     titles: Sequence[str],

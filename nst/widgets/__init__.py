@@ -6,12 +6,13 @@ plain arguments: a notebook shows one with one line, as the last of a cell. Clos
 """
 
 from nst.widgets.activations import ActivationExplorer
-from nst.widgets.common import View, Work
+from nst.widgets.common import View
 from nst.widgets.controls import Limits
 from nst.widgets.gram import GramExplorer
 from nst.widgets.picture import Picture
 from nst.widgets.strip import TradeOffStrip
 from nst.widgets.studio import TransferStudio
+from nst.widgets.work import Work
 
 __all__ = [
     "ActivationExplorer",

@@ -8,7 +8,8 @@ from nst.errors import SettingsError
 from nst.networks import Network
 from nst.transfer import Picture as Source
 from nst.widgets import draw
-from nst.widgets.common import View, choices, column, described, png, row
+from nst.widgets.common import View, png
+from nst.widgets.layout import choices, column, described, row
 from nst.widgets.markup import safe
 from nst.widgets.picture import Picture
 from nst.widgets.seen import network_from, sample_list, see

@@ -6,8 +6,9 @@ from typing import Any
 import ipywidgets as ipw
 from PIL import Image
 
-from nst.widgets.common import View, png, row
+from nst.widgets.common import View, png
 from nst.widgets.drop import Drop
+from nst.widgets.layout import row
 from nst.widgets.library import Library
 from nst.widgets.parts import button
 from nst.widgets.picture import Picture

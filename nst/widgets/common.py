@@ -1,13 +1,7 @@
-"""What all views share: the work behind them, their errors, their rows of controls."""
+"""What all views share: a line for errors, controls that report, a still picture."""
 
-import asyncio
-import atexit
 import io
-import os
-import signal
-import threading
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,8 +13,7 @@ from torch import Tensor
 from nst.errors import NstError
 from nst.images import postprocess_image
 from nst.widgets.markup import safe
-
-Job = Callable[[threading.Event], Any]  # is given the event that asks it to stop
+from nst.widgets.work import Work
 
 
 def png(picture: Tensor | Image.Image | np.ndarray) -> bytes:
@@ -32,137 +25,6 @@ def png(picture: Tensor | Image.Image | np.ndarray) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=1)  # several times faster, and a tenth larger
     return file.getvalue()
-
-
-def synchronous_by_default() -> bool:
-    """Whether the environment asks views to work without threads: NST_SYNCHRONOUS=1."""
-    return os.environ.get("NST_SYNCHRONOUS", "") not in ("", "0")
-
-
-class Work:
-    """At most one job at a time, in a thread of its own; or at once, if `synchronous`.
-
-    A job is a function of the event that asks it to stop. It only sets traits of widgets: what it
-    prints would be lost. `when_done` is called, by the same thread, after every job, whether it
-    went well or not; the work then no longer counts as running. Interrupting the kernel stops it.
-    """
-
-    def __init__(
-        self, synchronous: bool | None = None, when_done: Callable[[], None] | None = None
-    ):
-        self.synchronous = synchronous_by_default() if synchronous is None else synchronous
-        self.when_done = when_done
-        self.running = False
-        self.error: BaseException | None = None
-        self._value: Any = None
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-
-    def start(self, job: Job) -> bool:
-        """Begin the job; False, and nothing happens, if one is running already."""
-        with self._lock:
-            if self.running:
-                return False
-            self.running, self.error, self._value = True, None, None
-            # A new event, so that whoever still holds the last one stays stopped.
-            self._stop = threading.Event()
-        _works.add(self)
-        if self.synchronous:
-            self._run(job, self._stop)
-            self.result()
-            return True
-        _hear_interrupts()
-        self._thread = threading.Thread(
-            target=self._run, args=(job, self._stop), name="nst-work", daemon=True
-        )
-        self._thread.start()
-        return True
-
-    def _run(self, job: Job, stop: threading.Event) -> None:
-        try:
-            self._value = job(stop)
-        except BaseException as error:  # result() raises it again, in a thread that is heard
-            self.error = error
-        self.running = False
-        if self.when_done:
-            self.when_done()
-
-    def stop(self, wait: bool = False) -> None:
-        """Ask the job to stop; with `wait`, return when it has."""
-        self._stop.set()
-        if wait:
-            self.join()
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread's end, at most `timeout` seconds; returns whether it has ended."""
-        thread = self._thread
-        if thread is None or thread is threading.current_thread():
-            return True
-        thread.join(timeout)
-        return not thread.is_alive()
-
-    def result(self, timeout: float | None = None) -> Any:
-        """What the job returned, when it has; what it raised is raised again.
-
-        Raises:
-            TimeoutError: it is still running after `timeout` seconds.
-        """
-        if not self.join(timeout):
-            raise TimeoutError("the work is still running")
-        if self.error is not None:
-            raise self.error
-        return self._value
-
-
-_works: "weakref.WeakSet[Work]" = weakref.WeakSet()
-
-
-def stop_all(wait: float = 0.0) -> None:
-    """Ask all work in this process to stop; wait for each up to so many seconds."""
-    works = list(_works)
-    for work in works:
-        work.stop()
-    if wait:
-        for work in works:
-            work.join(wait)
-
-
-# A thread within torch while the interpreter goes away would crash it.
-atexit.register(stop_all, 5.0)
-
-
-def _hear_interrupts() -> None:
-    """In a Jupyter kernel, let "Interrupt" stop the work.
-
-    An idle kernel ignores the signal, and one that runs a cell interrupts that cell only. So the
-    handler that ipykernel puts back after each message is replaced, and a cell that ends in a
-    KeyboardInterrupt stops the work too.
-    """
-    kernel = _kernel()
-    if kernel is None or getattr(kernel, "nst_hears", False):
-        return
-    kernel.nst_hears = True
-
-    def heard(*_: Any) -> None:
-        stop_all()
-
-    def after_cell(result: Any) -> None:
-        if isinstance(result.error_in_exec, KeyboardInterrupt | asyncio.CancelledError):
-            stop_all()
-
-    kernel.shell.events.register("post_run_cell", after_cell)
-    kernel.saved_sigint_handler = heard
-    if threading.current_thread() is not threading.main_thread():
-        # JupyterLab sends the clicks to a thread beside the main one, which may be idle.
-        kernel.io_loop.add_callback(signal.signal, signal.SIGINT, heard)
-
-
-def _kernel() -> Any:
-    """The Jupyter kernel that this process is, or None."""
-    from IPython.core.getipython import get_ipython
-
-    return getattr(get_ipython(), "kernel", None)
 
 
 def sentence(error: BaseException) -> str:
@@ -297,40 +159,3 @@ def _parts(box: ipw.Box) -> Iterator[ipw.Widget]:
         if isinstance(part, ipw.Box):
             yield from _parts(part)
         yield part
-
-
-def row(*parts: ipw.Widget, gap: str = "6px 16px") -> ipw.Box:
-    """Parts side by side, broken like text where the page is narrow."""
-    flow = ipw.Layout(
-        display="flex", flex_flow="row wrap", align_items="center", grid_gap=gap, width="100%"
-    )
-    return ipw.Box(list(parts), layout=flow)
-
-
-def labelled(text: str, *parts: ipw.Widget) -> ipw.Box:
-    """A row that begins with a word on what it is about."""
-    word = ipw.HTML(f"<b>{safe(text)}</b>")
-    return row(word, *parts)
-
-
-def words(markup: str) -> str:
-    """Markup for an `HTML` widget, whose lines would else stand as far apart as controls."""
-    return f'<div style="line-height:1.4;padding:2px 0">{markup}</div>'
-
-
-def described(control: ipw.Widget, width: str = "320px") -> ipw.Widget:
-    """The control, its description in full, at most as wide as the page."""
-    control.style.description_width = "initial"
-    control.layout.width, control.layout.max_width = width, "100%"
-    control.layout.margin = "0"
-    return control
-
-
-def column(width: str) -> ipw.Layout:
-    """A column that is narrower on narrow pages."""
-    return ipw.Layout(width=width, max_width="100%", align_items="stretch")
-
-
-def choices(names: Sequence[str], own: Sequence[str] = ()) -> list[str]:
-    """Names for a dropdown: those of the user's own pictures first, each once."""
-    return list(dict.fromkeys([*own, *names]))

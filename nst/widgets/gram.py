@@ -7,15 +7,15 @@ import ipywidgets as ipw
 import numpy as np
 import torch
 from PIL import Image
-from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
-from scipy.spatial.distance import squareform
 
 from nst.errors import SettingsError
+from nst.features import channel_order
 from nst.losses import gram_matrix
 from nst.networks import Network
 from nst.transfer import Picture as Source
 from nst.widgets import draw
-from nst.widgets.common import View, choices, column, described, png, row, words
+from nst.widgets.common import View, png
+from nst.widgets.layout import choices, column, described, row, words
 from nst.widgets.markup import safe
 from nst.widgets.picture import Picture
 from nst.widgets.seen import Seen, network_from, sample_list, see
@@ -161,7 +161,7 @@ class GramExplorer(View):
 
     def _show_layer(self) -> None:
         first = self.gram(0)
-        self.order = order(first)
+        self.order = channel_order(torch.from_numpy(first))
         self._place = np.argsort(self.order)
         channels = len(first)
         with self.muted():
@@ -266,7 +266,7 @@ class GramExplorer(View):
         r, c = heatmap.picked
         if 0 <= r < channels and 0 <= c < channels:
             with self.muted():
-                self.pair[0].value, self.pair[1].value = int(self.order[r]), int(self.order[c])
+                self.pair[0].value, self.pair[1].value = self.order[r], self.order[c]
         self._show_pair()
 
     def still(self) -> Image.Image:
@@ -279,19 +279,3 @@ def cosines(gram: np.ndarray) -> np.ndarray:
     """G_ij / √(G_ii·G_jj): how alike two channels are, however strong; 0 where one is silent."""
     lengths = np.sqrt(np.diag(gram))
     return gram / np.outer(lengths, lengths).clip(min=1e-12)
-
-
-def order(gram: np.ndarray) -> np.ndarray:
-    """The channels so ordered that those that are active together stand side by side.
-
-    Hierarchical clustering by cosine distance (average linkage), with neighbouring leaves as alike
-    as the tree allows; silent channels, whose row is 0, come last.
-    """
-    awake = np.flatnonzero(np.diag(gram) > 0)
-    silent = np.flatnonzero(np.diag(gram) <= 0)
-    if len(awake) < 3:
-        return np.concatenate([awake, silent])
-    apart = 1 - cosines(gram[np.ix_(awake, awake)].astype(float))
-    apart = squareform(np.clip((apart + apart.T) / 2, 0, None), checks=False)
-    tree = optimal_leaf_ordering(linkage(apart, "average"), apart)
-    return np.concatenate([awake[leaves_list(tree)], silent])

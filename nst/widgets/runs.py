@@ -13,7 +13,8 @@ import ipywidgets as ipw
 from nst.images import open_image, save_image
 from nst.runs.results import Result
 from nst.settings import Settings
-from nst.widgets.common import View, png, row
+from nst.widgets.common import View, png
+from nst.widgets.layout import row
 from nst.widgets.markup import safe
 from nst.widgets.parts import button, close
 from nst.widgets.picture import Picture

@@ -18,15 +18,17 @@ from nst.runs.results import Result
 from nst.settings import Settings, make_settings
 from nst.transfer import Picture as Source
 from nst.transfer import resume, style_transfer
-from nst.widgets.common import Job, View, png, row
+from nst.widgets.common import View, png
 from nst.widgets.controls import Controls, Limits
 from nst.widgets.curves import curves
 from nst.widgets.drawers import Compare, Opening, text_area
+from nst.widgets.layout import row
 from nst.widgets.library import Library
 from nst.widgets.markup import safe
 from nst.widgets.parts import Fold, button
 from nst.widgets.picture import Picture
 from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, ENDS, History, Run, spell, stages, time_left
+from nst.widgets.work import Job
 
 CSS = Path(__file__).with_name("studio.css")
 PAUSE = 0.15  # seconds between two pictures, at least: a connection is slower than a GPU

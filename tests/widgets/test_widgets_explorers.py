@@ -13,10 +13,12 @@ import torch
 from PIL import Image
 
 import nst
+from nst.features import channel_order
 from nst.widgets import ActivationExplorer, GramExplorer, Picture, TradeOffStrip, Work, draw
 from nst.widgets import strip as strips
-from nst.widgets.common import View, sentence, stop_all
-from nst.widgets.gram import cosines, order
+from nst.widgets.common import View, sentence
+from nst.widgets.gram import cosines
+from nst.widgets.work import stop_all
 
 SIZE = 64
 
@@ -519,12 +521,12 @@ def test_the_order_is_one_of_all_channels_and_brings_like_together():
     groups = generator.permutation(np.repeat([0, 1, 2], 8))
     maps = patterns[groups] + 0.05 * generator.random((24, 400))
     maps = np.concatenate([maps[:10], np.zeros((2, 400)), maps[10:]])
-    found = order(hand_gram(maps.reshape(26, 20, 20)))
+    found = channel_order(torch.from_numpy(hand_gram(maps.reshape(26, 20, 20))))
     assert sorted(found) == list(range(26))
     assert set(found[-2:]) == {10, 11}
     labels = np.insert(groups, [10, 10], -1)[found]
     assert np.count_nonzero(np.diff(labels[:24])) == 2
-    assert list(order(np.zeros((4, 4)))) == [0, 1, 2, 3]
+    assert channel_order(torch.zeros(4, 4)) == [0, 1, 2, 3]
 
 
 def test_cosines_are_between_minus_one_and_one():

@@ -16,13 +16,14 @@ from nst import PRESETS, ImageError, NstError, SettingsError, make_settings, res
 from nst.images import load_image, read_settings, sample_names
 from nst.settings import Settings
 from nst.widgets import Limits, TransferStudio, studio
-from nst.widgets.common import png, stop_all
+from nst.widgets.common import png
 from nst.widgets.curves import colours, curves
 from nst.widgets.drop import Drop
 from nst.widgets.library import Library
 from nst.widgets.parts import Fold
 from nst.widgets.runs import as_done, stages, time_left
 from nst.widgets.wipe import Wipe
+from nst.widgets.work import stop_all
 
 PATIENCE = 60
 
