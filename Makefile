@@ -15,11 +15,11 @@ test: .venv/installed
 
 # In a real browser: JupyterLab and the app; needs Debian's chromium, or another one.
 test-browser: .venv/installed
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest -n 0 tests/browser
 
 # Every problem set with all its known answers, and hostile submissions; some minutes.
 test-classroom: .venv/installed
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 0 -m slow
 
 # Repaints all style pictures and compares them with the shipped ones; some minutes.
 test-styles: .venv/installed

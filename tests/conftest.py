@@ -1,5 +1,10 @@
 """Small pictures and networks for all tests; everything runs offline, on the CPU."""
 
+import os
+
+# Before torch is loaded, and for all processes that tests start: one core is theirs.
+os.environ["OMP_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
+
 import pytest
 import torch
 
@@ -12,6 +17,12 @@ def _one_thread_and_no_downloads(monkeypatch, tmp_path_factory):
     torch.set_num_threads(1)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Long tests first: what comes last is short, and both processes end together."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 DOWNLOAD = torch.hub.download_url_to_file

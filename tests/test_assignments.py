@@ -109,6 +109,7 @@ def test_known_answers_score_what_they_should(name, tmp_path):
         assert points(name, report) == expected(name, answer), answer["name"]
 
 
+@pytest.mark.long
 def test_a_right_and_a_wrong_answer_score_what_they_should(tmp_path):
     known = answers(QUICK)
     tried = [known["right"][0], known["wrong"][0]]

@@ -108,7 +108,9 @@ def test_together_they_are_small():
     assert sum(path.stat().st_size for path in ALL) <= BYTES
 
 
-@pytest.mark.parametrize("path", ALL, ids=names(ALL))
+# The last ones take longest.
+@pytest.mark.long
+@pytest.mark.parametrize("path", ALL[::-1], ids=names(ALL[::-1]))
 def test_a_fast_run(path):
     notebook = tool.read(path)
     tool.execute(notebook, fast=True)

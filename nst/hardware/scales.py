@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise, product
 from types import EllipsisType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +22,6 @@ from nst.hardware.graphs import Graph
 from nst.losses import gram_matrix, total_variation_loss
 from nst.networks import VGG, Network
 from nst.objective import Objective
-from nst.settings import Settings
 
 SMALLEST = 16  # pixels; smaller tiles are more than anyone waits for
 
@@ -128,21 +127,14 @@ class TiledObjective(Objective):
     Memory grows with the tile; with the picture grow only the targets of the content layers.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        content_image: Tensor | None,
-        style_images: Sequence[Tensor],
-        settings: Settings,
-        tile: int,
-    ):
-        """Tiles of up to `tile` × `tile` pixels, without their margins; all else as `Objective`.
+    def __init__(self, *given: Any):
+        """Given what `Objective` is, and last the side of a tile in pixels, without its margins.
 
         Raises:
             SettingsError: as `Objective`; or the network is no VGG.
         """
-        self.tile = tile
-        super().__init__(network, content_image, style_images, settings)
+        *whole, self.tile = given
+        super().__init__(*whole)
 
     def see(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Each layer's activations, put together from the tiles'; no gradient flows through."""

@@ -148,6 +148,7 @@ def test_a_scheduler_that_is_not_there(monkeypatch):
         list(pools.work_off(eval, ["1"], "dask://localhost:1"))
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_dask_cluster_loses_a_worker_and_completes_the_grid(picture, other, tmp_path):
