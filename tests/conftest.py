@@ -7,6 +7,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 import nst
 
@@ -23,6 +24,22 @@ def _one_thread_and_no_downloads(monkeypatch, tmp_path_factory):
 def pytest_collection_modifyitems(items):
     """Long tests first: what comes last is short, and both processes end together."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+class Scheduling(LoadScopeScheduling):
+    """Tests one by one to whichever process is free; a file that shares costly work in one go."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.split("::")[0]
+        return file if file in TOGETHER else nodeid
+
+
+TOGETHER = ("tests/grading/test_grading.py",)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Called where there is more than one process."""
+    return Scheduling(config, log)
 
 
 DOWNLOAD = torch.hub.download_url_to_file

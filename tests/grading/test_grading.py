@@ -25,8 +25,7 @@ from nst_grading import Limits, grade_notebooks, release, sandbox
 from nst_grading.__main__ import main
 from nst_grading.submissions import collect
 
-# One process, which grades the submissions once.
-pytestmark = [pytest.mark.xdist_group("grading"), pytest.mark.long]
+pytestmark = pytest.mark.long
 
 GRAM = """\
 def gram_matrix(features):
