@@ -20,30 +20,43 @@ CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 def pip():
     """What an installation of the package with its notebooks asks for, by conda's names."""
     requirements = [Requirement(text) for text in metadata.requires("nst")]
-    wanted = {r.name: r for r in requirements if _applies(r, "notebooks")}
-    bounds = {CONDA_NAMES.get(name, name): str(r.specifier) for name, r in wanted.items()}
+    bounds = conda_names(r for r in requirements if _applies(r, "notebooks"))
     return bounds | {"python": str(SpecifierSet(metadata.metadata("nst")["Requires-Python"]))}
+
+
+def conda_names(requirements):
+    return {CONDA_NAMES.get(r.name, r.name): str(r.specifier) for r in requirements}
 
 
 def _applies(requirement, extra):
     return requirement.marker is None or requirement.marker.evaluate({"extra": extra})
 
 
-@pytest.fixture(scope="module")
-def environment():
-    return yaml.safe_load((ROOT / "environment.yml").read_text())
-
-
-def test_conda_and_pip_ask_for_the_same(pip, environment):
-    lines = [line for line in environment["dependencies"] if isinstance(line, str)]
+def environment(name):
+    """What a conda file asks for, and of whom."""
+    read = yaml.safe_load((ROOT / name).read_text())
+    lines = [line for line in read.pop("dependencies") if isinstance(line, str)]
     specs = [MatchSpec(line, strict=True) for line in lines]
-    conda = {spec.name.normalized: str(spec.version or "") for spec in specs}
+    return {spec.name.normalized: str(spec.version or "") for spec in specs}, read
+
+
+def test_conda_and_pip_ask_for_the_same(pip):
+    conda, rest = environment("environment.yml")
     assert conda == pip | {"pip": ""}
-    assert environment["channels"] == ["conda-forge"]
+    assert rest == {"name": "nst", "channels": ["conda-forge"]}
 
 
-def test_every_conda_dependency_says_what_needs_it():
-    lines = (ROOT / "environment.yml").read_text().splitlines()
+def test_conda_adds_grading_as_pip_does():
+    requirements = map(Requirement, metadata.requires("nst"))
+    grading = conda_names(r for r in requirements if r.marker and _applies(r, "grading"))
+    conda, rest = environment("environment-teacher.yml")
+    assert conda == {n: bound for n, bound in grading.items() if n != "tomli"}
+    assert rest == environment("environment.yml")[1]
+
+
+@pytest.mark.parametrize("name", ["environment.yml", "environment-teacher.yml"])
+def test_every_conda_dependency_says_what_needs_it(name):
+    lines = (ROOT / name).read_text().splitlines()
     packages = [line for line in lines if ">=" in line and "python>=" not in line]
     assert packages
     assert all("#" in line for line in packages)
