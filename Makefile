@@ -43,11 +43,11 @@ check-notebooks: learner
 
 # The course as pages, in outputs/course.
 html: pages
-	$(BIN)/python tools/notebooks.py html outputs/course
+	$(BIN)/python tools/pages.py html outputs/course
 
 # The same as a site with contents and search, in outputs/site: any web server can offer the folder.
 site: pages
-	$(BIN)/python tools/site.py outputs/site
+	$(BIN)/python tools/pages.py site outputs/site
 
 # The student version of a problem set, or of all of them, into outputs/release.
 assignment: teacher

@@ -106,7 +106,7 @@ def interpreter(venv: Path) -> Path:
 
 def ask(venv: Path) -> dict[str, Any]:
     """An environment's "python", as "3.11", and the "versions" of all that is installed there."""
-    command = [interpreter(venv), "-c", ASK]
+    command = [str(interpreter(venv)), "-c", ASK]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

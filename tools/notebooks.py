@@ -2,7 +2,6 @@
 
     python tools/notebooks.py run [NAME …]      execute, write outputs and opening pictures
     python tools/notebooks.py check [NAME …]    execute, compare with what is written, write nothing
-    python tools/notebooks.py html FOLDER       export what is written as pages
 
 NAME is a notebook's name or the beginning of it ("03"); by default all are run, one by one. A run
 fails where a cell raises or warns, where a notebook takes much longer or shorter than its text
@@ -31,7 +30,6 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from PIL import Image, ImageFile
 
@@ -222,28 +220,14 @@ def run(path: Path, write: bool) -> list[str]:
     return problems
 
 
-def export(path: Path, folder: Path) -> None:
-    """Write a notebook as a page whose links lead to the other pages."""
-    body, _ = HTMLExporter(embed_images=True).from_filename(
-        str(path), {"metadata": {"path": str(FOLDER)}}
-    )
-    body = re.sub(r'href="([\w./-]+)\.ipynb', r'href="\1.html', body)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{path.stem}.html").write_text(body)
-
-
 def main() -> int:
     """Parse the arguments and run; 1 if anything is wrong."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("action", choices=["run", "check", "html"])
+    parser.add_argument("action", choices=["run", "check"])
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    if args.action == "html":
-        for path in notebooks():
-            export(path, Path(args.names[0] if args.names else "outputs/course"))
-        return 0
     wrong = False
     for path in notebooks(args.names):
         try:
