@@ -2,6 +2,9 @@
 # Without make (Windows): python tools/install.py learner, and the commands below.
 PYTHON ?= python3
 BIN = .venv/bin
+# Also for kernels that load torch before nst; nst/__init__.py says why.
+export OMP_WAIT_POLICY ?= PASSIVE
+export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: learner teacher pages developer demo test test-styles test-browser test-classroom lab app assignment grade course notebooks check-notebooks html site bench sheet styles versions size clean
 

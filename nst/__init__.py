@@ -7,6 +7,13 @@ back, and how it is kept). Above them stand grids (many runs), plots, checks, wi
 imports only those below it. The grader of the problem sets is a package of its own, nst_grading.
 """
 
+import os
+
+# Threads of torch that wait for their next share of work spin for milliseconds, and hold up whoever
+# shares the cores: another run, a browser. So they soon go to sleep. Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
 from nst.features import extract_features, layer_table
 from nst.grids.experiments import Experiment, grid

@@ -15,6 +15,7 @@ import bench_measure
 import bench_references
 import bench_rows
 import bench_runs
+import bench_together
 
 import nst
 
@@ -152,3 +153,29 @@ def test_tiles_have_the_same_gradient():
     assert error.verdict == "pass"
     assert error.ours > 0
     assert cost.unit == "s"
+
+
+def test_runs_that_share_the_cores_are_compared_with_one_alone():
+    rows = list(bench_together.two_at_once(size=32, seconds=0.2, windows=1))
+    assert [row.name.split(",")[0] for row in rows] == [
+        *("one alone", "two at once", "two and a busy loop")
+    ]
+    assert len({row.reference for row in rows}) == 1
+    assert [row.bar for row in rows] == pytest.approx([1 / 0.95, 1 / 0.45, 1 / 0.3])
+    assert all(row.ratio == pytest.approx(row.ours / row.reference) for row in rows)
+
+
+def test_the_reference_is_torchs_own_setting(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        bench_together.subprocess, "Popen", lambda command, env, **_: asked.append((command, env))
+    )
+    for name in bench_together.SAID:
+        monkeypatch.setenv(name, "1")
+    for ours in (False, True):
+        bench_together.Runner(32, ours)
+    (theirs, without), (code, with_ours) = ((command[-1], env) for command, env in asked)
+    assert not without.keys() & set(bench_together.SAID)
+    assert theirs.index("import torch") < theirs.index("import nst")
+    assert "import torch" not in code
+    assert with_ours.keys() >= set(bench_together.SAID)

@@ -1,6 +1,8 @@
 """pyproject.toml, environment.yml and the package agree; importing it is cheap."""
 
 import ast
+import os
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -74,6 +76,36 @@ def test_importing_loads_no_plotting_and_no_widgets():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["[]", "False"]
+
+
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+
+
+def waiting(code, **said):
+    """What torch's OpenMP says of how its threads wait, after `code` in a fresh process."""
+    environment = {n: v for n, v in os.environ.items() if n not in WAITING}
+    environment |= {"OMP_DISPLAY_ENV": "verbose"} | said
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    found = dict(re.findall(r"(\w+) = '(.*)'", done.stderr))
+    if "GOMP_SPINCOUNT" not in found:
+        pytest.skip("torch's OpenMP is not GNU's here")
+    return {name: found[name] for name in WAITING}
+
+
+def test_torchs_threads_hold_up_nobody():
+    assert waiting("import torch") != WAITING
+    assert waiting("import nst") == waiting("import nst.cli") == WAITING
+
+
+def test_who_said_how_threads_wait_is_heard():
+    said = {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "77"}
+    assert waiting("import nst", **said) == said
+
+
+def test_make_says_the_same_to_all_that_it_starts():
+    text = (ROOT / "Makefile").read_text()
+    assert dict(re.findall(r"^export (\w+) \?= (\w+)$", text, re.MULTILINE)) == WAITING
 
 
 # Who may import whom. A room is a file at the front of nst, a folder in it, or the package of

@@ -34,6 +34,7 @@ from bench_runs import (
     many_runs,
     tiles,
 )
+from bench_together import two_at_once
 
 from nst.files import write_atomically, write_json
 
@@ -42,7 +43,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 SHORT = (evaluations, whole_run, memory, start_up, fewer_steps, tiles, gpu)
 LONG = (
     *(more_evaluations, more_memory, fewer_steps_everywhere, large_picture, many_runs),
-    *(coarse_to_fine, large_structures),
+    *(coarse_to_fine, large_structures, two_at_once),
 )
 HEADINGS = ["what", "against", "ours", "theirs", "ratio", "bar", ""]
 

@@ -126,6 +126,8 @@ def test_a_real_worker_paints_what_this_process_paints(picture, other):
         experiment = grid(content=picture, style=other, seed=[0, 1], executor=pool, **settings)
         threads = pool.submit(eval, "__import__('torch').get_num_threads()")
         assert threads.result() == 1
+        spins = pool.submit(eval, "__import__('os').environ['GOMP_SPINCOUNT']")
+        assert spins.result() == os.environ["GOMP_SPINCOUNT"]
     for cell in experiment.cells:
         result = nst.style_transfer(picture, other, seed=cell.settings.seed, **settings)
         assert np.array_equal(cell.picture, nst.postprocess_image(result.image))
