@@ -6,7 +6,7 @@ BIN = .venv/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: learner teacher pages developer demo test test-styles test-browser test-classroom lab app assignment grade course notebooks check-notebooks html site bench sheet styles versions size clean
+.PHONY: learner teacher pages developer demo test test-styles test-browser test-classroom lab app assignment grade course notebooks check-notebooks html site bench gpu sheet styles versions size clean
 
 demo: learner
 	$(BIN)/nst rocket starry -o outputs/demo.png
@@ -67,6 +67,10 @@ course: teacher
 # Against the published implementations; five minutes on two cores, an hour and a half with BENCH=full.
 bench: learner
 	$(BIN)/python tools/bench.py
+
+# Tests, figures and variants on an NVIDIA GPU, in under four minutes, into outputs/gpu.
+gpu: .venv/installed
+	$(BIN)/python tools/gpu_check.py
 
 # The sheet in the README: every style on two photographs; a few minutes.
 sheet: learner

@@ -2,9 +2,10 @@
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
 objective, optimizers, loop, transfer. They rest on errors, devices and cache, and on three folders:
-files (what is read and written), hardware (large pictures and GPUs) and runs (what a run gives
-back, and how it is kept). Above them stand grids (many runs), plots, checks, widgets and cli. Each
-imports only those below it. The grader of the problem sets is a package of its own, nst_grading.
+files (what is read and written), kernels (what a GPU computes its own way), hardware (large
+pictures and GPUs) and runs (what a run gives back, and how it is kept). Above them stand grids
+(many runs), plots, checks, widgets and cli. Each imports only those below it. The grader of the
+problem sets is a package of its own, nst_grading.
 """
 
 import os

@@ -77,7 +77,8 @@ def arithmetic(precision: str) -> Iterator[None]:
     rounded = precision != "float32"
     try:
         convolutions.allow_tf32, matrices.allow_tf32 = rounded, rounded
-        convolutions.benchmark = True  # looks for the fastest algorithm, once for each shape
+        # Trying all algorithms takes seconds and tens of gigabytes, and finds none that is faster.
+        convolutions.benchmark = False
         yield
     finally:
         convolutions.allow_tf32, matrices.allow_tf32, convolutions.benchmark = before

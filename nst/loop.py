@@ -10,15 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nst.hardware.graphs import Reading
+from nst.hardware.graphs import Reading, Recorded
 from nst.objective import total
-from nst.optimizers import make_optimizer
+from nst.optimizers import PlainLBFGS, make_optimizer, set_rate
 from nst.settings import Settings
 
 STALLED = 1e-7, 20  # the loss moved by less than this share of itself in so many steps
@@ -37,25 +38,54 @@ def minimise(
     so that its losses are those of what one gets; see `Settings.bounds`.
     """
     image = state.image.requires_grad_()
-    optimizer = make_optimizer(image, settings)
-    if state.optimizer:
-        optimizer.load_state_dict(state.optimizer)
+    optimizer = make_optimizer(image, settings, state.optimizer)
+    weight = image.new_ones(())  # of the next picture in the running average
+    look: Callable[[], Seen] = partial(see, evaluate, state, settings)
+    plain = isinstance(optimizer, PlainLBFGS)
+    if image.is_cuda and plain:
+        look = Recorded(look)  # its steps cannot be: they decide by what they measure
+
+    def advance() -> Seen:
+        optimizer.step()
+        state.follow(settings.average, weight)
+        return look()
+
+    again = Recorded(advance) if image.is_cuda and not plain else advance
+    seen = look()
     while True:
-        if settings.bounds == "closure":
-            with torch.no_grad():
-                image.clamp_(0, 1)
-        terms, image.grad = evaluate(image)
-        state.keep_best(total(terms))
-        reason = watcher(state, terms)
+        reason = watcher(state, seen)
         if reason or state.number >= num_steps:
-            state.optimizer = optimizer.state_dict()
+            image.grad, state.optimizer = None, optimizer.state_dict()
             return reason or "finished"
 
-        for group in optimizer.param_groups:
-            group["lr"] = settings.step_length(state.number)
-        optimizer.step()
+        set_rate(optimizer, settings.step_length(state.number))
+        weight.fill_(weight_of_next(settings.average, state.number))
+        seen = again()
         state.number += 1
-        state.follow(settings.average)
+
+
+class Seen(NamedTuple):
+    """The names of the terms; as one tensor these, the loss, and the share of values at a bound."""
+
+    names: list[str]
+    numbers: Tensor
+
+
+def see(evaluate: Evaluate, state: State, settings: Settings) -> Seen:
+    """Evaluate the picture, which gets its gradient, and keep it if it is the best."""
+    image = state.image
+    if settings.bounds == "closure":
+        with torch.no_grad():
+            image.clamp_(0, 1)
+    terms, gradient = evaluate(image)
+    if image.grad is not None and image.is_cuda:
+        image.grad.copy_(gradient)  # where a recorded step looks for it
+    else:
+        image.grad = gradient
+    loss, values = total(terms), image.detach()
+    state.keep_best(loss)
+    at_bounds = ((values <= 0) | (values >= 1)).float().mean()
+    return Seen(list(terms), torch.stack([*terms.values(), loss, at_bounds]))
 
 
 @dataclass(frozen=True)
@@ -126,19 +156,30 @@ class State:
         still = len(last) > steps and max(last) - min(last) <= share * total
         return "stalled" if still else None
 
-    def follow(self, decay: float) -> None:
-        """Take the current picture, after `number` steps, into the running average."""
+    def follow(self, decay: float, weight: Tensor) -> None:
+        """Take the current picture into the running average, if there is one, with this weight."""
         if decay:
             image = self.image.detach()
             if self.average is None:
                 self.average = image.clone()
-            # So that the weights of all pictures so far add up to 1.
-            self.average.lerp_(image, (1 - decay) / (1 - decay**self.number))
+            self.average.lerp_(image, weight)
+
+    @torch.no_grad()
+    def back_to_best(self) -> None:
+        """Stand at the best picture so far, as one who knows no more than that."""
+        if self.best is not None:
+            self.image.copy_(self.best)
+        self.image.grad, self.optimizer = None, None
 
     def picture(self) -> Tensor:
         """The running average, if there is one, else the best picture so far; in [0, 1]."""
         best = self.image if self.best is None else self.best
         return (best if self.average is None else self.average).clamp(0, 1)
+
+
+def weight_of_next(decay: float, number: int) -> float:
+    """So that after `number` + 1 steps the weights of all pictures so far add up to 1."""
+    return (1 - decay) / (1 - decay ** (number + 1)) if decay else 1.0
 
 
 class Watcher:
@@ -166,16 +207,14 @@ class Watcher:
         """Since the run began."""
         return time.perf_counter() - self.began
 
-    def __call__(self, state: State, terms: dict[str, Tensor]) -> str | None:
+    def __call__(self, state: State, seen: Seen) -> str | None:
         """Show the step; returns why the run is to end, if it is.
 
         "stopped", "interrupted", "diverged" or "stalled"; then, and after the last step, all steps
         have been shown.
         """
-        image = state.image.detach()
-        at_bounds = ((image <= 0) | (image >= 1)).float().mean()
-        reading = Reading(torch.stack([*terms.values(), total(terms), at_bounds]))
-        self.underway.append((state.number, list(terms), reading))
+        reading = Reading(seen.numbers)
+        self.underway.append((state.number, seen.names, reading))
         last = state.number >= self.sizes[state.size_index][1] or self.interrupted.is_set()
         ahead = LATE if reading.late and not self.callback and not last else 0
         reason = None
@@ -184,6 +223,13 @@ class Watcher:
             found = self.show(state)
             reason = reason or found
         return reason
+
+    def rewind(self, state: State) -> None:
+        """Show all that is under way, and forget the last: it will be seen once more."""
+        while self.underway:
+            self.show(state)
+        if state.totals:
+            del state.totals[-1], self.history[-1]
 
     def show(self, state: State) -> str | None:
         """Show the oldest step that is under way; returns a reason to end the run."""

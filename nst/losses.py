@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 Features = Mapping[str, Tensor]
 
@@ -30,27 +31,54 @@ def gram_matrix(features: Tensor) -> Tensor:
     Differs from Gatys et al. (2016, equation 3), who divide by nothing here, and by 4·C²·(H·W)² in
     the loss (equation 4).
     """
-    _, channels, height, width = features.shape
-    # One row for each position; float32 at least, since the sums are long.
-    positions = features.permute(0, 2, 3, 1).flatten(1, 2)
-    positions = positions.to(torch.promote_types(positions.dtype, torch.float32))
-    return Products.apply(positions) / (channels * height * width)
+    positions = features.permute(0, 2, 3, 1).flatten(1, 2)  # one row for each position
+    return Products.apply(positions, features[0].numel())
 
 
 class Products(torch.autograd.Function):
-    """XᵀX, whose gradient takes one matrix product here; autograd by itself would take two."""
+    """XᵀX / n, whose gradient takes one matrix product here; autograd by itself would take two."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """(B, M, C) → (B, C, C)."""
+    def forward(ctx: Any, x: Tensor, n: int) -> Tensor:
+        """(B, M, C) → (B, C, C), in float32 at least, since the sums are long."""
         ctx.save_for_backward(x)
-        return x.mT @ x
+        ctx.n = n
+        if x.dtype == torch.bfloat16 and x.is_cuda and hasattr(torch.ops.aten.bmm, "dtype"):
+            return torch.bmm(x.mT, x, out_dtype=torch.float32) / n
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        return x.mT @ x / n
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """The gradient X(G + Gᵀ), where G is that with respect to the product."""
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """The gradient X(G + Gᵀ) / n, where G is that with respect to the product."""
         (x,) = ctx.saved_tensors
-        return x @ (gradient + gradient.mT)
+        slope = (gradient + gradient.mT) / ctx.n
+        slope = slope.to(x.dtype) if x.dtype == torch.bfloat16 else slope
+        return (x.to(slope.dtype) @ slope).to(x.dtype), None
+
+
+def squared_distance(x: Tensor, target: Tensor) -> Tensor:
+    """Sum of squared differences, a scalar; a gradient flows to `x` alone."""
+    return SquaredDistance.apply(x, target)
+
+
+class SquaredDistance(torch.autograd.Function):
+    """Σ(X - T)² in few passes: it keeps the differences, and doubles them on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, target: Tensor) -> Tensor:
+        """Of any one shape."""
+        difference = x - target
+        ctx.save_for_backward(difference)
+        ctx.dtype = x.dtype
+        return difference.square().sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """The gradient 2(X - T)."""
+        (difference,) = ctx.saved_tensors
+        return (difference * (2 * gradient)).to(ctx.dtype), None
 
 
 def style_loss(

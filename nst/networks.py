@@ -30,6 +30,7 @@ from nst.files.checkpoints import (
     torchvision_entry,
 )
 from nst.files.weights import check_named, read_weights
+from nst.kernels.layers import convolution_relu, max_pool
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 POOLINGS = ("max", "average", "average-rescaled")
@@ -79,7 +80,7 @@ class Network(nn.Module):
         return super().__call__(image, layers)
 
     def walk(self, image: Tensor, layers: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
-        """The names of `layers` and their activations, each as soon as it is computed.
+        """The names of `layers` and their activations, each as soon as it is computed, as it is.
 
         What is made of an activation before the next is asked for comes before the layers behind it
         on the way back too: its gradient need not wait in memory for theirs.
@@ -87,8 +88,8 @@ class Network(nn.Module):
         yield from self(image, layers).items()
 
     def rounding(self, image: Tensor) -> AbstractContextManager[object]:
-        """Within it the network computes in its `precision`."""
-        if self.precision != "bfloat16":
+        """Within it the network computes in its `precision`, whatever the caller rounds to."""
+        if self.precision != "bfloat16" or isinstance(self, VGG):  # whose weights are rounded
             if torch.is_autocast_enabled(image.device.type):  # by the caller
                 return torch.autocast(image.device.type, enabled=False)
             return nullcontext()
@@ -161,10 +162,10 @@ class VGG(Network):
     def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Activations (B, C, H / stride, W / stride) of `layers`; nothing deeper is computed."""
         features = dict(self.walk(image, layers))
-        return {name: features[name] for name in layers}
+        return {name: self.unrounded(features[name]) for name in layers}
 
     def walk(self, image: Tensor, layers: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
-        """As `Network.walk`, in order of evaluation; shapes as in `forward`."""
+        """As `Network.walk`, in order of evaluation and in `precision`; shapes as in `forward`."""
         self.check_layers(layers)
         deepest = max(layers, key=self.layer_names.index)
         if min(image.shape[-2:]) < self.smallest_input(deepest):
@@ -173,13 +174,21 @@ class VGG(Network):
                 f"{deepest}, which needs {self.smallest_input(deepest)} on the short side"
             )
         x = self.normalise(image)
+        if self.precision == "bfloat16":
+            x = x.bfloat16()
+        fused = False
         for name, module in self.layers.items():
             # Overwriting an activation that nobody asked for spares its memory.
-            spare = isinstance(module, ReLU) and name.replace("relu", "conv") not in layers
+            spare = name.replace("relu", "conv") not in layers
             with self.rounding(image):
-                x = module(x, overwrite=True) if spare else module(x)
+                if isinstance(module, nn.Conv2d) and x.is_cuda and spare:
+                    x, fused = convolution_relu(x, module), True
+                elif isinstance(module, ReLU):
+                    x, fused = x if fused else module(x, overwrite=spare), False
+                else:
+                    x = module(x)
             if name in layers:
-                yield name, self.unrounded(x)
+                yield name, x
             if name == deepest:
                 break
 
@@ -202,7 +211,10 @@ class Pool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) → (B, C, ⌊H/2⌋, ⌊W/2⌋)."""
-        return F.avg_pool2d(x, 2) * self.gain if self.average else F.max_pool2d(x, 2)
+        if not self.average:
+            return max_pool(x)
+        means = F.avg_pool2d(x, 2)
+        return means if self.gain == 1 else means * self.gain
 
 
 class TorchvisionNetwork(Network):
@@ -232,6 +244,8 @@ class TorchvisionNetwork(Network):
             with self.rounding(image):
                 found = self._extractors[key](self.normalise(image))
             return {name: self.unrounded(feature) for name, feature in found.items()}
+        except torch.cuda.OutOfMemoryError:
+            raise
         except (RuntimeError, AssertionError) as error:
             raise ImageError(
                 f"{self.settings.get('network', 'the network')} cannot take a picture of "
@@ -258,6 +272,8 @@ def fit_out(network: Network, device: torch.device, precision: str) -> Network:
     layout = torch.contiguous_format if device.type == "mps" else torch.channels_last
     copy = deepcopy(network).to(device).to(memory_format=layout)
     copy.precision = precision
+    if isinstance(copy, VGG) and precision == "bfloat16":
+        copy.layers.to(torch.bfloat16)  # once, instead of in every evaluation
     return copy
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from nst.cache import See, cached
 from nst.errors import SettingsError
 from nst.features import extract_features, walk_features
-from nst.losses import gram_matrix, total_variation_loss
+from nst.losses import gram_matrix, squared_distance, total_variation_loss
 from nst.networks import Network
 from nst.settings import Settings
 
@@ -88,10 +88,10 @@ class Objective:
         for layer, feature in walk_features(self.network, channels_last(image), self.layers):
             if layer in self.content:
                 target, factor = self.content[layer]
-                content[layer] = factor * (feature - target).square().sum()
+                content[layer] = factor * squared_distance(feature, target)
             if layer in self.style:
                 target, factor = self.style[layer]
-                style[layer] = factor * (gram_matrix(feature) - target).square().sum()
+                style[layer] = factor * squared_distance(gram_matrix(feature), target)
         terms = {f"content {layer}": content[layer] for layer in self.content}
         terms |= {f"style {layer}": style[layer] for layer in self.style}
         return terms | smoothness

@@ -16,8 +16,16 @@ from tqdm import tqdm
 
 from nst.devices import arithmetic, own_modes, pick_device, pick_precision
 from nst.errors import ImageError, SettingsError
-from nst.hardware.graphs import Graph
-from nst.hardware.memory import Plan, parse_bytes, plan
+from nst.hardware.graphs import is_full
+from nst.hardware.memory import (
+    SHORTEST,
+    Plan,
+    on_gpu,
+    parse_bytes,
+    plan,
+    plan_for_gpu,
+    room_for_pictures,
+)
 from nst.hardware.scales import FallBack, TiledObjective
 from nst.images import Source, fit, fitted, load_image, resize, tensor_fault
 from nst.loop import Callback, Evaluate, State, Watcher, interruptible, minimise, progress_bar
@@ -100,12 +108,13 @@ def style_transfer(
     )
     place = pick_device(device)
     network = network if isinstance(network, Network) else network_of(settings)
-    network = fit_out(network, place, pick_precision(precision, place))
-    content = load(content_image, max(settings.sizes), place)
-    style_size = round(max(settings.sizes) * settings.style_scale)
-    loaded = [load(style, style_size, place) for style in styles]
-    job = Job(settings, network, content, loaded, parse_bytes(memory_limit))
-    state = State(job.start(settings.init if init is None else init))
+    with room_for_pictures():
+        network = fit_out(network, place, pick_precision(precision, place))
+        content = load(content_image, max(settings.sizes), place)
+        style_size = round(max(settings.sizes) * settings.style_scale)
+        loaded = [load(style, style_size, place) for style in styles]
+        job = Job(settings, network, content, loaded, parse_bytes(memory_limit))
+        state = State(job.start(settings.init if init is None else init))
     return job.run(state, [], 0.0, callback, progress)
 
 
@@ -162,24 +171,35 @@ def resume(
         file = io.BytesIO()
         torch.save(run.whole(), file)  # a copy that can move to another device, as from a folder
         file.seek(0)
-        saved = torch.load(file, map_location=place, weights_only=True)
+        saved = torch.load(file, map_location="cpu", weights_only=True)
     else:
-        saved = read_checkpoint(run, place)
+        saved = read_checkpoint(run)
     if saved["state"].keys() != {entry.name for entry in fields(State)}:
         raise SettingsError(
             "another version of nst saved the run; start it again, with its settings.json"
         )
-    settings, state = make_settings(**saved["settings"]), State(**saved["state"])
+    settings = make_settings(**saved["settings"])
     if num_steps is not None:
-        done = [settings.steps_at(index) for index in range(state.size_index)]
+        done = [settings.steps_at(index) for index in range(saved["state"]["size_index"])]
         settings = replace(settings, num_steps=(*done, num_steps))
-    network = fit_out(network or network_of(settings), place, pick_precision(precision, place))
-    limit = parse_bytes(memory_limit)
+    network, limit = network or network_of(settings), parse_bytes(memory_limit)
+    with room_for_pictures():
+        network = fit_out(network, place, pick_precision(precision, place))
+        # But for what the optimiser knows, which may have to be shortened before it fits.
+        saved |= {name: on_device(saved[name], place) for name in ("content", "styles")}
+        state = State(**{name: on_device(it, place) for name, it in saved["state"].items()})
     job = Job(settings, network, saved["content"], saved["styles"], limit)
     if state.totals:
         # The step at which the run stopped is evaluated, and recorded, once more.
         del state.totals[-1], saved["history"][-1]
     return job.run(state, saved["history"], saved["seconds"], callback, progress)
+
+
+def on_device(saved: Any, place: torch.device) -> Any:
+    """A tensor, or a list of them, on the device; all else as it is."""
+    if isinstance(saved, list):
+        return [on_device(item, place) for item in saved]
+    return saved.to(place) if isinstance(saved, Tensor) else saved
 
 
 @dataclass
@@ -205,25 +225,29 @@ class Job:
         return fit(self.content, size), [fit(style, style_size) for style in self.styles]
 
     def plan(self, size: int) -> Plan:
-        """How a picture of `size` pixels is evaluated under the memory limit."""
-        if self.memory_limit is None:
+        """How a picture of `size` pixels is evaluated under the memory limit, or on the GPU."""
+        gpu = self.content.is_cuda
+        if self.memory_limit is None and not gpu:
             return Plan(None, self.settings.history)
         style_size = round(size * self.settings.style_scale)
         shape = fitted(self.content.shape[-2:], size)
         styles = [prod(fitted(style.shape[-2:], style_size)) for style in self.styles]
         stored = sum(image[0, 0].numel() for image in [self.content, *self.styles])
-        found = plan(self.memory_limit, self.network, self.settings, shape, styles, stored)
+        parts = self.network, self.settings, shape, styles, stored
+        if gpu:
+            found = plan_for_gpu(self.memory_limit, *parts)
+            if found.tile and self.memory_limit is None:
+                say(f"at {size} pixels, the GPU has memory for tiles of {found.tile} pixels only")
+        else:
+            found = plan(self.memory_limit or 0, *parts)
         if found.history < self.settings.history:
             say(f"at {size} pixels, L-BFGS has memory for its last {found.history} steps only")
         return found
 
-    def objective(
-        self, content: Tensor, styles: list[Tensor], tile: int | None
-    ) -> Objective | Graph:
+    def objective(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
         """What is minimised: of the whole picture at once, or by tiles."""
         if tile is None:
-            objective = Objective(self.network, content, styles, self.settings)
-            return Graph(objective) if content.is_cuda else objective
+            return Objective(self.network, content, styles, self.settings)
         return TiledObjective(self.network, content, styles, self.settings, tile)
 
     def start(self, init: Picture) -> Tensor:
@@ -253,29 +277,53 @@ class Job:
         sizes, reason = self.sizes(), "finished"
         plans = [self.plan(size) for size, _ in sizes]
         bar = progress_bar(sum(steps for _, steps in sizes), progress)
-        with bar, arithmetic(self.network.precision), interruptible() as interrupted:
+        device, evaluate = self.content.device, None
+        with (
+            bar,
+            arithmetic(self.network.precision),
+            on_gpu(device, self.memory_limit),
+            interruptible() as interrupted,
+        ):
             watcher = Watcher(sizes, history, seconds, callback, bar, interrupted)
             for index in range(state.size_index, len(sizes)):
-                size, num_steps = sizes[index]
-                content, styles = self.pictures(size)
-                if index > state.size_index:
-                    state = State(resize(state.picture(), content.shape[-2:]), index)
-                planned = plans[index]
-                settings = replace(self.settings, history=planned.history)
-                objective = partial(self.objective, content, styles)
-                evaluate = FallBack(objective, self.network, layers_of(settings), planned.tile, say)
                 try:
-                    reason = minimise(evaluate, state, settings, num_steps, watcher)
-                except torch.cuda.OutOfMemoryError:
+                    content, styles = self.pictures(sizes[index][0])
+                    if index > state.size_index:
+                        state = State(resize(state.picture(), content.shape[-2:]), index)
+                    objective = partial(self.objective, content, styles)
+                    layers, tile = layers_of(self.settings), plans[index].tile
+                    evaluate = FallBack(objective, self.network, layers, tile, say)
+                    reason = self.descend(evaluate, state, plans[index].history, watcher)
+                except RuntimeError as error:
+                    if not is_full(error):
+                        raise
                     reason = "out of memory"
                 if reason not in ("finished", "stalled"):
                     break
-            delivered = measure(evaluate, state.picture())
-        if delivered:
+            delivered = measure(evaluate, state) if evaluate else {}
+        if delivered and history:
             history[-1]["delivered"] = delivered
         image, checkpoint = state.picture().detach().cpu(), self.checkpoint(state)
         seconds = watcher.seconds()
         return Result(image, delivered, history, self.settings, seconds, reason, checkpoint)
+
+    def descend(self, evaluate: FallBack, state: State, remembered: int, watcher: Watcher) -> str:
+        """Minimise at one size; where that takes too much memory, with ever shorter histories."""
+        num_steps = self.sizes()[state.size_index][1]
+        while True:
+            settings = replace(self.settings, history=remembered)
+            try:
+                return minimise(evaluate, state, settings, num_steps, watcher)
+            except RuntimeError as error:
+                shortest = settings.optimizer == "adam" or remembered <= SHORTEST
+                if shortest or not is_full(error):
+                    raise
+            # Only here, where the error and with it the frames of the step are gone.
+            remembered = max(SHORTEST, remembered // 2)
+            watcher.rewind(state)
+            state.back_to_best()
+            torch.cuda.empty_cache()
+            say(f"out of memory: L-BFGS goes on with memory for its last {remembered} steps only")
 
     def checkpoint(self, state: State) -> dict[str, Any]:
         """Plain data and tensors from which `resume` goes on."""
@@ -287,11 +335,13 @@ class Job:
         }
 
 
-def measure(evaluate: Evaluate, picture: Tensor) -> dict[str, float]:
-    """The loss of a picture with 256 levels: its terms, and "total"; empty if memory is short."""
+def measure(evaluate: Evaluate, state: State) -> dict[str, float]:
+    """The loss of the picture with 256 levels: its terms, and "total"; empty if memory is short."""
     try:
-        terms, _ = evaluate((picture * 255).round() / 255)
-    except torch.cuda.OutOfMemoryError:
+        terms, _ = evaluate((state.picture() * 255).round() / 255)
+    except RuntimeError as error:
+        if not is_full(error):
+            raise
         return {}
     return {name: term.item() for name, term in {**terms, "total": total(terms)}.items()}
 

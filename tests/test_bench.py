@@ -108,6 +108,36 @@ def test_rows_become_a_table_and_json(tmp_path):
     assert f"| {rows[0].ratio:.3f} | ≤ 1.05 |" in table
 
 
+def test_every_machines_rows_are_shown_together(tmp_path):
+    """A GPU's file beside the CPU's; until there is one, its rows are called not measured."""
+    here, there = (
+        bench_measure.Row("speed", name, "x", "s", 1.0, 2.0, 0.5, 1.0) for name in ("here", "there")
+    )
+    bench.write([here], {"processor": "p"}, tmp_path)
+    assert "Not measured." in (tmp_path / "RESULTS.md").read_text()
+    bench.write([there], {"gpu": "NVIDIA H200", "torch": "2"}, tmp_path, "results-nvidia-h200")
+    table = (tmp_path / "RESULTS.md").read_text()
+    assert "| here |" in table
+    assert "| there |" in table
+    assert "gpu: NVIDIA H200, torch: 2" in table
+    assert "Not measured" not in table
+
+
+def test_a_kind_that_fails_loses_no_other(tmp_path, monkeypatch, capsys):
+    def broken():
+        raise RuntimeError("a broken row")
+        yield
+
+    def whole():
+        yield bench_measure.Row("speed", "whole", "x", "s", 1.0, 2.0, 0.5)
+
+    monkeypatch.setattr(bench, "SHORT", (broken, whole))
+    with pytest.raises(SystemExit, match="not measured: broken"):
+        bench.main(["--out", str(tmp_path)])
+    assert "a broken row" in capsys.readouterr().err
+    assert "| whole |" in (tmp_path / "RESULTS.md").read_text()
+
+
 def test_a_run_to_a_loss_ends_there():
     options = {"num_steps": 30, "preset": "pytorch-tutorial"}
     whole = nst.style_transfer("astronaut", "starry", sizes=32, progress=False, **options)

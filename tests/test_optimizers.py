@@ -379,3 +379,41 @@ def test_the_settings_name_the_optimiser():
     assert make_optimizer(start(), make_settings()).limits == (0, 1)
     for bounds in ("end", "closure"):
         assert make_optimizer(start(), make_settings(bounds=bounds)).limits == FREE
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "steps"), [(5, 3, 12), (5, 3, 4), (3, 6, 12), (6, 6, 4)]
+)
+def test_what_lbfgs_knows_fits_another_history(before, after, steps):
+    """It goes on as if it had never had more room, or with all that it has left."""
+
+    def advance(image, optimizer):
+        image.grad = (image.detach() - 0.5) * torch.linspace(1, 3, image.numel()).view_as(image)
+        optimizer.step()
+
+    settings = make_settings(history=before)
+    image = start()
+    optimizer = make_optimizer(image, settings)
+    for _ in range(steps):
+        advance(image, optimizer)
+    saved = optimizer.state_dict()
+    other = image.detach().clone().requires_grad_()
+    fitted = make_optimizer(other, make_settings(history=after), saved)
+    state = fitted.state[other]
+    known = min(before, after, steps - 1)
+    assert state["steps"].shape[0] == after
+    assert int(state["count"]) in (known, steps - 1)
+    order = torch.arange(steps - 1 - known, steps - 1) % before
+    kept = slice(None) if before == after else slice(known)
+    expected = optimizer.state[image]["steps"]
+    expected = expected if before == after else expected[order]
+    assert torch.equal(state["steps"][kept], expected)
+    # The inverse is that of the products' triangle: no step older than the change.
+    products = state["steps"][:known].double() @ state["changes"][:known].double().T
+    inverse = state["inverse"][:known, :known].double()
+    torch.testing.assert_close(
+        inverse @ products.triu(), torch.eye(known).double(), rtol=0, atol=1e-3
+    )
+    for _ in range(3):
+        advance(other, fitted)
+    assert other.isfinite().all()

@@ -202,6 +202,43 @@ def test_out_of_memory_keeps_the_picture_of_the_size_before(picture, other, monk
     torch.testing.assert_close(result.image, nst.images.resize(alone.image, (40, 56)))
 
 
+def test_a_step_that_is_out_of_memory_goes_on_with_a_shorter_history(
+    picture, other, monkeypatch, capsys
+):
+    """As where the steps that are remembered fill the GPU, from the fourth step on."""
+    step, shown = LBFGS.step, []
+
+    def full(self):
+        if self.param_groups[0]["history"] > 8 and len(shown) > 3:
+            raise torch.cuda.OutOfMemoryError("no memory")
+        step(self)
+
+    monkeypatch.setattr(LBFGS, "step", full)
+    settings = SMALL | {"sizes": 40, "num_steps": 9}
+    result = style_transfer(
+        picture, other, callback=lambda step: shown.append(step.number) and None, **settings
+    )
+    assert result.reason == "finished"
+    assert [record["number"] for record in result.history] == list(range(10))
+    assert shown == [0, 1, 2, 3, 3, 3, *range(4, 10)]
+    (group,) = result.checkpoint["state"]["optimizer"]["param_groups"]
+    assert group["history"] == 7
+    said = capsys.readouterr().err
+    assert "L-BFGS goes on with memory for its last 15 steps only" in said
+    assert "L-BFGS goes on with memory for its last 7 steps only" in said
+    totals = [record["total"] for record in result.history]
+    assert totals[-1] < 0.9 * totals[3]
+
+
+def test_a_gpu_too_full_for_the_pictures_is_an_error_with_a_sentence(picture, other, monkeypatch):
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr("nst.transfer.load", full)
+    with pytest.raises(SettingsError, match="too little memory left"):
+        style_transfer(picture, other, **SMALL)
+
+
 def test_what_a_callback_raises_goes_through(picture, other):
     with pytest.raises(ZeroDivisionError):
         style_transfer(picture, other, callback=lambda step: 1 / 0, **SMALL)

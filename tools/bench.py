@@ -2,23 +2,27 @@
 
 Each row has our figure, the reference's and their ratio; less is better. They are taken in turn,
 A B A B …, in one run; figures are medians, and a ratio is the median over the turns. Prints a table
-and writes benchmarks/results.json and benchmarks/RESULTS.md.
+and writes benchmarks/results.json and benchmarks/RESULTS.md. Where there is an NVIDIA GPU, the rows
+on it come last, and go into a file by its name.
 """
 
 import argparse
+import json
 import os
 import platform
+import sys
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 import torch
+from bench_gpu import GPU
 from bench_measure import Row
 from bench_rows import (
     evaluations,
-    gpu,
     memory,
     more_evaluations,
     more_memory,
@@ -40,7 +44,7 @@ from nst.files import write_atomically, write_json
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 # Minutes on two cores; and what BENCH=full adds.
-SHORT = (evaluations, whole_run, memory, start_up, fewer_steps, tiles, gpu)
+SHORT = (evaluations, whole_run, memory, start_up, fewer_steps, tiles)
 LONG = (
     *(more_evaluations, more_memory, fewer_steps_everywhere, large_picture, many_runs),
     *(coarse_to_fine, large_structures, two_at_once),
@@ -72,30 +76,41 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def markdown(rows: Sequence[Row], info: Mapping[str, object]) -> str:
-    """The whole of RESULTS.md."""
+def markdown(results: Sequence[tuple[Mapping[str, object], Sequence[Row]]]) -> str:
+    """The whole of RESULTS.md, from the rows of each machine."""
     lines = [
         "# Benchmark",
         "",
         "What `make bench` printed last. Less is better; figures are medians of at least five,",
         "taken in turn with the reference's, and a ratio is the median over the turns. Fewer",
         "steps, large structures and the picture of 12 megapixels are measured once each.",
-        "",
-        ", ".join(f"{name}: {value}" for name, value in info.items()),
     ]
-    for section in dict.fromkeys(row.section for row in rows):
-        lines += ["", f"## {section}", "", "| " + " | ".join(HEADINGS) + " |"]
-        lines += ["|" + " --- |" * len(HEADINGS)]
-        lines += ["| " + " | ".join(row.cells()) + " |" for row in rows if row.section == section]
+    for info, rows in results:
+        lines += ["", ", ".join(f"{name}: {value}" for name, value in info.items())]
+        for section in dict.fromkeys(row.section for row in rows):
+            lines += ["", f"## {section}", "", "| " + " | ".join(HEADINGS) + " |"]
+            lines += ["|" + " --- |" * len(HEADINGS)]
+            lines += [
+                "| " + " | ".join(row.cells()) + " |" for row in rows if row.section == section
+            ]
+    if not any("gpu" in info for info, _ in results):
+        lines += ["", "## On a GPU", "", "Not measured."]
     return "\n".join(lines) + "\n"
 
 
-def write(rows: list[Row], info: Mapping[str, object], folder: Path) -> None:
-    """results.json and RESULTS.md."""
+def write(rows: list[Row], info: Mapping[str, object], folder: Path, name: str = "results") -> None:
+    """A machine's file, and RESULTS.md from those of all machines."""
     records = [asdict(row) | {"verdict": row.verdict} for row in rows]
-    write_json(folder / "results.json", {"machine": info, "rows": records})
-    text = markdown(rows, info).encode()
+    write_json(folder / f"{name}.json", {"machine": info, "rows": records})
+    text = markdown([read(path) for path in sorted(folder.glob("results*.json"))]).encode()
     write_atomically(folder / "RESULTS.md", lambda file: file.write(text))
+
+
+def read(path: Path) -> tuple[Mapping[str, object], list[Row]]:
+    """What `write` wrote for a machine."""
+    saved = json.loads(path.read_text())
+    records = [{k: v for k, v in row.items() if k != "verdict"} for row in saved["rows"]]
+    return saved["machine"], [Row(**record) for record in records]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -105,16 +120,28 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the results")
     options = parser.parse_args(arguments)
     chosen = [*SHORT, *LONG] if os.environ.get("BENCH") == "full" else list(SHORT)
+    info, place = machine(), [*GPU] if torch.cuda.is_available() else []
     if options.only:
         chosen = [rows for rows in (*SHORT, *LONG) if rows.__name__ in options.only]
-    found: list[Row] = []
-    began = time.perf_counter()
-    for measure in chosen:
-        for row in measure():
-            found.append(row)
-            print("  ".join(f"{cell:<18}" for cell in row.cells()), flush=True)
-        write(found, machine(), options.out)  # after each kind, so that a cut loses little
+        place = [rows for rows in place if rows.__name__ in options.only]
+    began, failed = time.perf_counter(), []
+    name = "results-" + str(info.get("gpu", "")).lower().replace(" ", "-")
+    processor = {key: value for key, value in info.items() if key != "gpu"}
+    for kinds, file, about in ((chosen, "results", processor), (place, name, info)):
+        found: list[Row] = []
+        for measure in kinds:
+            try:
+                for row in measure():
+                    found.append(row)
+                    print("  ".join(f"{cell:<18}" for cell in row.cells()), flush=True)
+            except Exception:  # the other rows are worth having
+                traceback.print_exc()
+                failed.append(measure.__name__)
+            # After each kind, so that a cut loses little.
+            write(found, about, options.out, file)
     print(f"{time.perf_counter() - began:.0f} s; {options.out.name}/RESULTS.md")
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

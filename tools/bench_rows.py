@@ -16,11 +16,8 @@ from bench_measure import (
     time_to,
 )
 from bench_references import PUBLISHED, STANDARD, bare, pytorch_tutorial, torch_lbfgs
-from torch import Tensor
 
 import nst
-from nst.devices import PRECISIONS, arithmetic
-from nst.hardware.graphs import Graph
 from nst.networks import fit_out
 
 SIZES = ((320, 240), (512, 384), (1024, 768))
@@ -150,57 +147,3 @@ def start_up(turns: int = TURNS) -> Iterator[Row]:
     figures = in_turn(measures, turns)  # the first turn fills the disk's cache
     bars = {"torchvision's VGG-19": AHEAD}
     yield from compare("Start-up", "to the first step, 256 px", "s", figures, bars)
-
-
-def gpu(size: int = 512, turns: int = 20) -> Iterator[Row]:
-    """On a GPU: recorded evaluations against the tutorial's loop, by precision; agreement."""
-    if not torch.cuda.is_available():
-        return
-    place = torch.device("cuda")
-    start, content, style = (picture.to(place) for picture in pictures(size, size))
-    network = network_of("vgg19").to(place)
-    tutorial = pytorch_tutorial(network, content, style, "relu4_2", STANDARD)
-    for precision in PRECISIONS:
-        with arithmetic(precision):
-            ready = fit_out(network, place, precision)
-            fast = Graph(nst.Objective(ready, content, [style], nst.make_settings()))
-            ours = seconds(partial(fast.loss_and_gradient, start))
-            theirs = seconds(partial(tutorial, start.clone()))
-            figures = in_turn({"ours": ours, "PyTorch tutorial": theirs}, turns)
-        figures["1.5 ms"] = [0.0015] * len(figures["ours"])
-        bars = {"PyTorch tutorial": 1 / 4, "1.5 ms": 1.0}
-        label = f"vgg19, {size}×{size}, {precision}"
-        yield from compare("One evaluation on a GPU", label, "s", figures, bars)
-    yield from agreement("cuda")
-
-
-def agreement(device: str = "cpu", size: int = 512, steps: int = 50) -> Iterator[Row]:
-    """How far the picture and the loss of other precisions are from float32's after some steps.
-
-    L-BFGS amplifies the last digit, so a start that differs by a millionth is measured too.
-    """
-    content = nst.load_image("astronaut", size)
-    nudge = 1e-6 * torch.randn(content.shape, generator=torch.Generator().manual_seed(0))
-
-    def run(precision: str, start: Tensor) -> nst.Result:
-        return nst.style_transfer(
-            content,
-            "starry",
-            init=start,
-            sizes=size,
-            num_steps=steps,
-            device=device,
-            precision=precision,
-            progress=False,
-        )
-
-    exact = run("float32", content)
-    others = {name: run(name, content) for name in PRECISIONS[1:]}
-    others["float32, nudged"] = run("float32", (content + nudge).clamp(0, 1))
-    for name, other in others.items():
-        error = (other.image - exact.image).square().mean().sqrt().item()
-        losses = [min(step["total"] for step in result.history) for result in (other, exact)]
-        change = abs(losses[0] / losses[1] - 1)
-        label, bar = f"{name}, {size} px, {steps} steps", None if "nudged" in name else 1.0
-        for what, figure, most in (("30 dB", error, 10 ** (-30 / 20)), ("2 %", change, 0.02)):
-            yield Row("Agreement with float32", label, what, "", figure, most, figure / most, bar)

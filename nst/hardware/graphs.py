@@ -1,52 +1,80 @@
-"""What keeps a GPU busy: evaluations recorded as CUDA graphs, and numbers that are read late."""
+"""What keeps a GPU busy: work recorded as CUDA graphs, and numbers that are read late."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from nst.objective import Objective
+Found = TypeVar("Found")
+FULL = "unable to find an engine", "STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED"
 
 
-class Graph:
-    """An objective whose evaluation is recorded as a CUDA graph, once for each shape.
+class Recorded(Generic[Found]):
+    """Work on a GPU that is recorded as a CUDA graph when it is done for the second time.
 
     Played back, its few hundred kernels start without Python, which for small pictures takes longer
-    than they do. The terms and the gradient lie in the graph's own memory: the next evaluation
-    overwrites them. That memory is freed with the object.
+    than they do. The work takes no arguments, decides nothing by the values of tensors, and keeps
+    what it changes in place. What it returns lies in the graph's own memory: the next call
+    overwrites it. That memory is freed with the object.
     """
 
-    def __init__(self, objective: Objective):
-        self.objective = objective
-        self.recordings: dict[torch.Size, Recording] = {}
+    def __init__(self, work: Callable[[], Found]):
+        self.work = work
+        self.prepared, self.possible = False, True
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.found: Found | None = None
 
-    def loss_and_gradient(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """As `Objective.loss_and_gradient`."""
-        if image.shape not in self.recordings:
-            self.recordings[image.shape] = Recording(self.objective, image)
-        return self.recordings[image.shape].play(image)
-
-
-class Recording:
-    """The graph of one shape, with the picture that it reads and the numbers that it writes."""
-
-    def __init__(self, objective: Objective, image: Tensor):
-        self.image = image.detach().clone()
-        # Libraries set themselves up at first use, which must not be recorded; PyTorch asks for
-        # another stream than the default for it.
-        main, side = torch.cuda.current_stream(), torch.cuda.Stream()
-        side.wait_stream(main)
-        with torch.cuda.stream(side):
-            for _ in range(3):
-                objective.loss_and_gradient(self.image)
-        main.wait_stream(side)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.terms, self.gradient = objective.loss_and_gradient(self.image)
-
-    def play(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Terms and gradient at `image`, without waiting for them."""
-        self.image.copy_(image.detach())
+    def __call__(self) -> Found:
+        """Do the work once more, without waiting for it."""
+        if not self.prepared:
+            self.prepared = True
+            return aside(self.work)
+        if self.graph is None and self.possible:
+            self.record()
+        if self.graph is None or self.found is None:
+            return self.work()
         self.graph.replay()
-        return self.terms, self.gradient
+        return self.found
+
+    def record(self) -> None:
+        """Record the work, which does not do it; where that cannot be, it is done as it is."""
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, stream=side_stream(torch.cuda.current_device())):
+                self.found = self.work()
+        except Exception:  # such as too little memory for what the graph keeps to itself
+            self.possible, self.found = False, None
+            torch.cuda.empty_cache()
+        else:
+            self.graph = graph
+
+
+def aside(work: Callable[[], Found]) -> Found:
+    """Do the work on another stream than the current one, which waits for it.
+
+    Libraries set themselves up at first use, which must not be recorded; PyTorch asks for another
+    stream than the default for it.
+    """
+    main, side = torch.cuda.current_stream(), side_stream(torch.cuda.current_device())
+    side.wait_stream(main)
+    with torch.cuda.stream(side):
+        found = work()
+    main.wait_stream(side)
+    return found
+
+
+@cache
+def side_stream(device: int) -> torch.cuda.Stream:
+    """One for all recordings, since libraries keep some memory for every stream that they meet."""
+    return torch.cuda.Stream(device)
+
+
+def is_full(error: RuntimeError) -> bool:
+    """Whether a GPU had too little memory, as its libraries may put it too."""
+    full = isinstance(error, torch.cuda.OutOfMemoryError)
+    return full or any(words in str(error) for words in FULL)
 
 
 class Reading:

@@ -1,13 +1,17 @@
 """How much memory a run takes; how large its tiles, and how long its memory of steps, may be."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import ceil, isqrt
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
 from nst.errors import SettingsError
 from nst.features import layer_table
+from nst.hardware.graphs import is_full
 from nst.hardware.scales import only_vgg, smallest_tile, view
 from nst.networks import VGG, Network, Pool
 from nst.objective import layers_of
@@ -22,6 +26,11 @@ COPIES = 7  # of the picture: itself, the best, two gradients, and three that an
 TURNS = 8  # more copies while the smoothness is evaluated or a step made, when no tile is held
 PASSING = 5  # a layer's activations so many times over while the gradient passes it
 SHORTEST = 3  # history with which L-BFGS is still itself
+# On NVIDIA's GPUs, counted as what tensors take at a time:
+GPU_PROCESS = 4 * 10**8  # workspaces of cuDNN, cuBLAS and cuFFT
+GPU_PASSING = 4  # of the whole picture; a tile's are as on a CPU
+GPU_TURNS = 10  # with what cuFFT works in
+SPARE = 0.9  # the share of a GPU's memory that is planned for: the rest goes into gaps
 
 
 class Plan(NamedTuple):
@@ -56,7 +65,7 @@ def plan(
     """The largest tile and the longest history that fit.
 
     Args:
-        limit: bytes of the whole process.
+        limit: bytes of the whole process; on a GPU, of all that the run's tensors take there.
         network, settings: the run's.
         shape: height and width of the picture.
         styles: pixels of each style picture at this size.
@@ -66,18 +75,20 @@ def plan(
         SettingsError: nothing fits, or the network's memory is not known, as it is no VGG.
     """
     network, layers = only_vgg(network), layers_of(settings)
+    gpu = network.mean.is_cuda
     here, per_pixel = view(network, layers), bytes_per_pixel(network, layers)
     pixels = shape[0] * shape[1]
     picture = 3 * NUMBER * pixels
     pair = 2 * picture if settings.optimizer != "adam" else 0
-    weights = NUMBER * sum(parameter.numel() for parameter in network.parameters())
     others = 3 * NUMBER * (pixels + sum(styles) + stored)
     targets = pixels * feature_bytes(network, settings.content_weight, settings.content_layers)
     copies = COPIES + 2 * bool(settings.average)
-    held = PROCESS + weights + others + targets + copies * picture
-    turns, rest = max(TURNS * picture, targets), limit - held
+    process = GPU_PROCESS if gpu else PROCESS
+    held = process + weight_bytes(network) + others + targets + copies * picture
+    turns, rest = max((GPU_TURNS if gpu else TURNS) * picture, targets), limit - held
 
-    whole, history = max(turns, per_pixel * max([pixels, *styles])), settings.history
+    at_once = gpu_bytes_per_pixel(network, layers) if gpu else per_pixel
+    whole, history = max(turns, at_once * max([pixels, *styles])), settings.history
     if pair and whole + history * pair > rest:
         # Half of what is left to the steps, since both they and the tiles save time.
         history = min(history, max(SHORTEST, rest // 2 // pair))
@@ -93,6 +104,87 @@ def plan(
             f"not {limit / 10**9:.2f} GB; raise it, or take a smaller size"
         )
     return Plan(tile, history)
+
+
+def plan_for_gpu(
+    limit: int | None,
+    network: Network,
+    settings: Settings,
+    shape: tuple[int, int],
+    styles: list[int],
+    stored: int,
+) -> Plan:
+    """As `plan`, by what is free on the GPU now; without a limit, what fits best if nothing does.
+
+    Raises:
+        SettingsError: there is a limit, and nothing fits.
+    """
+    if limit is None and not isinstance(network, VGG):
+        return Plan(None, settings.history)
+    there = weight_bytes(only_vgg(network)) + 3 * NUMBER * stored
+    room = gpu_room(network.mean.device, limit) + there
+    try:
+        return plan(room, network, settings, shape, styles, stored)
+    except SettingsError:
+        if limit is not None:
+            raise SettingsError(
+                f"{shape[1]}×{shape[0]} pixels do not fit into {limit / 10**9:.2f} GB of the GPU; "
+                "raise the memory limit, or take a smaller size"
+            ) from None
+        tile = smallest_tile(view(network, layers_of(settings)))
+        return Plan(tile, min(SHORTEST, settings.history))
+
+
+def gpu_room(device: torch.device, limit: int | None) -> int:
+    """Bytes that tensors may still take on a GPU, by what is free there now, and by a limit."""
+    free, total = torch.cuda.mem_get_info(device)
+    most = SPARE * min(
+        free + torch.cuda.memory_reserved(device),
+        total * gpu_share(device),
+        total if limit is None else limit,
+    )
+    return int(most) - torch.cuda.memory_allocated(device)
+
+
+def gpu_share(device: torch.device) -> float:
+    """The share of a GPU's memory that the process may take; 1 where torch does not tell."""
+    share = getattr(torch.cuda, "get_per_process_memory_fraction", None)
+    return share(device) if share else 1.0
+
+
+@contextmanager
+def room_for_pictures() -> Iterator[None]:
+    """A GPU that has no memory for what comes before a run is told of as a SettingsError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_full(error):
+            raise
+        raise SettingsError(
+            "the GPU has too little memory left for the network and the pictures; "
+            "free some, take a smaller size, or device='cpu'"
+        ) from None
+
+
+@contextmanager
+def on_gpu(device: torch.device, limit: int | None) -> Iterator[None]:
+    """Within it a GPU is the current one, and its allocator takes no more than the limit.
+
+    What does not fit fails. On other devices it does nothing.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    before, total = gpu_share(device), torch.cuda.mem_get_info(device)[1]
+    with torch.cuda.device(device):
+        if limit is not None:
+            torch.cuda.empty_cache()
+            torch.cuda.set_per_process_memory_fraction(min(before, limit / total), device)
+        try:
+            yield
+        finally:
+            if limit is not None:
+                torch.cuda.set_per_process_memory_fraction(before, device)
 
 
 def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
@@ -112,6 +204,27 @@ def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
         if row.name == max(layers, key=network.layer_names.index):
             break
     return ceil(NUMBER * peak)
+
+
+def gpu_bytes_per_pixel(network: VGG, layers: list[str]) -> int:
+    """The same of the whole picture on a GPU: see `nst.kernels.layers` for what is kept there."""
+    number = 2 if network.precision == "bfloat16" else NUMBER
+    kept, peak = 0.0, 0.0
+    for row in layer_table(network):
+        module, size = network.layers[row.name], row.channels / row.stride**2
+        if isinstance(module, Pool):
+            kept += size  # the place of each maximum, a byte
+        elif not isinstance(module, nn.Conv2d) or row.name in layers:
+            kept += number * size
+        peak = max(peak, kept + GPU_PASSING * number * size)
+        if row.name == max(layers, key=network.layer_names.index):
+            break
+    return ceil(peak)
+
+
+def weight_bytes(network: VGG) -> int:
+    """The weights and biases of a network."""
+    return sum(parameter.nbytes for parameter in network.parameters())
 
 
 def feature_bytes(network: VGG, weight: float, layers: dict[str, float]) -> int:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nst.errors import SettingsError
 from nst.features import layer_table
-from nst.hardware.graphs import Graph
+from nst.hardware.graphs import is_full
 from nst.losses import gram_matrix, total_variation_loss
 from nst.networks import VGG, Network
 from nst.objective import Objective
@@ -239,7 +239,7 @@ class FallBack:
 
     def __init__(
         self,
-        make: Callable[[int | None], Objective | Graph],
+        make: Callable[[int | None], Objective],
         network: Network,
         layers: Sequence[str],
         tile: int | None,
@@ -249,7 +249,7 @@ class FallBack:
         is the first to try, `layers` those that the objective reads, and `say` is told of a change.
         """
         self.make, self.network, self.layers, self.tile, self.say = make, network, layers, tile, say
-        self.objective: Objective | Graph | None = None
+        self.objective: Objective | None = None
 
     def __call__(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Every term, detached, and the gradient of their sum with respect to the image.
@@ -261,7 +261,10 @@ class FallBack:
             try:
                 self.objective = self.objective or self.make(self.tile)
                 return self.objective.loss_and_gradient(image)
-            except torch.cuda.OutOfMemoryError:
+            except RuntimeError as error:
+                recording = image.is_cuda and torch.cuda.is_current_stream_capturing()
+                if recording or not is_full(error):
+                    raise  # what is recorded was not evaluated; it will be, without a recording
                 smaller = (self.tile or max(image.shape[-2:])) // 2
                 if not isinstance(self.network, VGG) or smaller < smallest_tile(
                     view(self.network, self.layers)

@@ -57,7 +57,13 @@ class LBFGS(torch.optim.Optimizer):
         move(image, -length * direction, self.limits, state["move"])
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As the base class, which however makes all numbers of the image's type."""
+        """As the base class, which however makes all numbers of the image's type.
+
+        The history may be another than that of the state.
+        """
+        history = state_dict["param_groups"][0]["history"]
+        fitted = {n: with_history(state, history) for n, state in state_dict["state"].items()}
+        state_dict = state_dict | {"state": fitted}
         super().load_state_dict(state_dict)
         (image,) = self.param_groups[0]["params"]
         for name, value in state_dict["state"].get(0, {}).items():
@@ -87,6 +93,23 @@ def nothing_known(gradient: Tensor, history: int) -> dict[str, Any]:
         "inverse": zeros(history, history, dtype=exact),
         "curvatures": zeros(history, dtype=exact),
     }
+
+
+def with_history(state: dict[str, Any], history: int) -> dict[str, Any]:
+    """The same knowledge with room for another number of steps; of too many the oldest are left."""
+    before, count = len(state["steps"]), int(state["count"])
+    if before == history:
+        return state
+    known = min(before, history, count)
+    rows = (torch.arange(count - known, count) % before).to(state["steps"].device)
+    fitted = {"count": state["count"].new_tensor(known)}
+    for name in ("steps", "changes", "inverse", "curvatures"):
+        kept = state[name][rows]
+        kept = kept[:, rows] if name == "inverse" else kept
+        shape = (history, history) if name == "inverse" else (history, *kept.shape[1:])
+        fitted[name] = kept.new_zeros(shape)
+        fitted[name][tuple(slice(n) for n in kept.shape)] = kept
+    return state | fitted
 
 
 def learn(state: dict[str, Any], gradient: Tensor, free: Tensor, guess: Guess) -> Tensor:

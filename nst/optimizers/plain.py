@@ -79,13 +79,13 @@ class Adam(torch.optim.Adam):
         learning_rate: float = 0.02,
         limits: tuple[float, float] = BLACK_TO_WHITE,
     ):
-        super().__init__([image], lr=learning_rate)
+        super().__init__([image], lr=learning_rate, capturable=image.is_cuda)
         self.limits = limits
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Move the image by its gradient, which the caller has computed."""
         (image,) = self.param_groups[0]["params"]
-        image.grad = image.grad * can_move(image, self.limits).view_as(image)
+        image.grad.mul_(can_move(image, self.limits).view_as(image))
         super().step()
         image.clamp_(*self.limits)

@@ -63,12 +63,12 @@ class Result:
         return postprocess_image(self.image)._repr_png_()
 
 
-def read_checkpoint(folder: str | os.PathLike, place: torch.device) -> dict[str, Any]:
-    """What `Result.save` wrote for `resume`."""
+def read_checkpoint(folder: str | os.PathLike) -> dict[str, Any]:
+    """What `Result.save` wrote for `resume`, on the CPU."""
     path = Path(folder).expanduser() / "checkpoint.pt"
     if not path.is_file():
         raise SettingsError(f"{folder} holds no saved run: there is no checkpoint.pt in it")
     try:
-        return torch.load(path, map_location=place, weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises whatever broken bytes lead it to
         raise SettingsError(f"{path} is damaged; the run cannot go on from it") from error

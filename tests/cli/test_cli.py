@@ -203,6 +203,7 @@ def threads(monkeypatch):
 
 
 def test_a_grid(pictures, threads, capsys, tmp_path):
+    pytest.importorskip("loky")  # brings the processes
     (tmp_path / "mine.toml").write_text(GRID)
     status, out, err = run(capsys, "grid", "mine.toml")
     assert (status, err) == (0, "")

@@ -6,7 +6,15 @@ import torch
 import nst
 from nst import SettingsError, load_network, make_settings, style_transfer
 from nst.cli import main
-from nst.hardware.memory import PASSING, bytes_per_pixel, parse_bytes, plan
+from nst.hardware.memory import (
+    GPU_PASSING,
+    PASSING,
+    bytes_per_pixel,
+    gpu_bytes_per_pixel,
+    parse_bytes,
+    plan,
+    plan_for_gpu,
+)
 from nst.networks import ARCHITECTURES, VGG
 
 STANDARD = [f"relu{b}_1" for b in range(1, 6)]
@@ -56,6 +64,67 @@ def test_the_estimate_is_what_autograd_keeps(padding, pooling, layers):
     total = sum(size for pointer, size in kept.items() if pointer not in parameters) / side**2
     passing = 4 * PASSING * 16  # at most: the first block's activations
     assert total <= 1.02 * bytes_per_pixel(network, layers) < 1.02 * (total + passing)
+
+
+class Places(torch.autograd.Function):
+    """Max pooling as a GPU keeps it: a byte for each result."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.nn.functional.max_pool2d(x, 2)
+        ctx.save_for_backward(torch.zeros_like(y, dtype=torch.uint8))
+        return y
+
+
+@pytest.mark.parametrize("layers", [STANDARD, ["conv1_1", "relu1_2", "conv2_2"], ["pool3"]])
+def test_the_estimate_for_a_gpu_is_what_its_ways_keep(layers, monkeypatch):
+    network, side, kept = load_network("vgg19_quarter"), 256, {}
+
+    def pack(tensor):
+        if not isinstance(tensor, torch.nn.Parameter) and tensor.numel() > 1000:
+            kept[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    def fused(x, weight, bias, stride, padding, dilation, groups):
+        return torch.nn.functional.conv2d(x, weight, bias, padding=padding).relu()
+
+    monkeypatch.setattr(torch, "cudnn_convolution_relu", fused)
+    monkeypatch.setattr("nst.networks.max_pool", Places.apply)
+    image = torch.rand(1, 3, side, side, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
+        features = network(image, layers)
+        for feature in features.values():
+            pack(feature)
+    parameters = {parameter.data_ptr() for parameter in network.parameters()}
+    total = sum(size for pointer, size in kept.items() if pointer not in parameters) / side**2
+    estimate = gpu_bytes_per_pixel(network, layers)
+    assert total <= 1.02 * estimate < 1.02 * (total + 4 * GPU_PASSING * 16)
+    network.precision = "bfloat16"
+    assert gpu_bytes_per_pixel(network, layers) < 0.6 * estimate
+
+
+def test_a_gpu_is_planned_for_by_what_is_free(vgg19, monkeypatch):
+    """Weights and pictures lie there already, and are not paid for twice."""
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
+    settings, stored = make_settings(), LARGE["stored"] * 12
+    there = stored + sum(parameter.nbytes for parameter in vgg19.parameters())
+
+    def planned(room, limit=None):
+        monkeypatch.setattr("nst.hardware.memory.gpu_room", lambda device, limit: room)
+        return plan_for_gpu(limit, vgg19, settings, **LARGE)
+
+    assert planned(70 * 10**9) == (None, settings.history)
+    tight = planned(11 * 10**9)
+    assert tight == plan(11 * 10**9 + there, vgg19, settings, **LARGE)
+    assert tight.tile >= 500
+    assert 3 <= tight.history <= settings.history
+    assert planned(10**9) == (80, 3)
+    with pytest.raises(SettingsError, match=r"do not fit into 2\.00 GB"):
+        planned(10**9, limit=2 * 10**9)
+    other = load_network("squeezenet1_1", weights="random")
+    monkeypatch.setattr("nst.hardware.memory.gpu_room", lambda device, limit: 10**9)
+    assert plan_for_gpu(None, other, settings, **LARGE) == (None, settings.history)
 
 
 def test_more_memory_gives_larger_tiles_and_more_history_until_all_fits(vgg19):

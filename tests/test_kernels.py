@@ -1,0 +1,141 @@
+"""A GPU's own kernels against the plain PyTorch that they stand for.
+
+Where there is no GPU, Triton's interpreter runs them on the CPU.
+"""
+
+import importlib
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import nst
+from nst.kernels import layers
+from nst.kernels.layers import EDGES, ConvolutionReLU, MaxPool, Pad
+from nst.losses import gram_matrix, squared_distance
+
+SHAPES = [(1, 16, 10, 14), (2, 3, 7, 9), (1, 5, 3, 2)]
+
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.needs_gpu)]
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    return request.param
+
+
+@pytest.fixture(params=["float32", "bfloat16"])
+def activations(request, device):
+    """Makes seeded activations after a ReLU, with ties among them, and rounds them."""
+
+    def make(shape):
+        generator = torch.Generator().manual_seed(sum(shape))
+        x = torch.randn(shape, generator=generator).mul(4).round().div(4).relu()
+        x = x.to(device, getattr(torch, request.param), memory_format=torch.channels_last)
+        return x.requires_grad_()
+
+    return make
+
+
+@pytest.fixture
+def kernels(device, monkeypatch):
+    """The kernels in Triton, interpreted on the CPU."""
+    pytest.importorskip("triton")
+    module = importlib.import_module("nst.kernels.in_triton")
+    if device == "cuda":
+        assert layers.triton_kernels() is not None
+        yield
+        return
+    with monkeypatch.context() as patch:
+        patch.setenv("TRITON_INTERPRET", "1")
+        importlib.reload(module)
+        patch.setattr(module, "BLOCK", 64)
+        patch.setattr(layers, "triton_kernels", lambda: module)
+        yield
+    importlib.reload(module)
+
+
+def same(ours, theirs, x, tolerance):
+    """Values, layout and gradients of two functions of x."""
+    y, expected = ours(x), theirs(x)
+    assert torch.equal(y, expected)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    generator = torch.Generator().manual_seed(0)
+    upstream = torch.randn(y.shape, generator=generator).to(y)
+    gradients = [torch.autograd.grad(f, x, upstream)[0] for f in (y, expected)]
+    torch.testing.assert_close(*gradients, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_max_pooling(kernels, activations, shape):
+    """Of equal maxima the first gets the gradient; an odd last row and column get none."""
+    same(MaxPool.apply, lambda x: F.max_pool2d(x, 2), activations(shape), 0)
+
+
+def test_max_pooling_hands_nan_on(kernels, activations):
+    x = activations((1, 16, 4, 4)).detach()
+    x[0, 3, 1, 2] = float("nan")
+    assert torch.equal(MaxPool.apply(x).isnan(), F.max_pool2d(x, 2).isnan())
+    assert MaxPool.apply(x).isnan().sum() == 1
+
+
+@pytest.mark.parametrize("mode", EDGES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_padding(kernels, activations, mode, shape):
+    x = activations(shape)
+    tolerance = 1e-6 if x.dtype == torch.float32 else 0.04  # sums of up to four, rounded once
+    same(
+        lambda x: Pad.apply(x, EDGES[mode]),
+        lambda x: F.pad(x, (1, 1, 1, 1), mode).contiguous(memory_format=torch.channels_last),
+        x,
+        tolerance,
+    )
+
+
+@pytest.mark.parametrize("padding", [(1, 1), (0, 0)])
+def test_a_convolution_and_its_relu(device, padding):
+    """On a GPU one kernel, on the CPU two; the way back is the same."""
+    convolution = torch.nn.Conv2d(5, 7, 3, padding=padding, device=device).requires_grad_(False)
+    x = torch.randn(2, 5, 6, 9, device=device, requires_grad=True)
+    parameters = convolution.weight, convolution.bias
+    y, expected = ConvolutionReLU.apply(x, *parameters, padding), convolution(x).relu()
+    torch.testing.assert_close(y, expected, rtol=1e-2, atol=1e-2)
+    assert (y == 0).any()
+    upstream = torch.randn_like(y)
+    gradients = [torch.autograd.grad(f, x, upstream)[0] for f in (y, expected)]
+    torch.testing.assert_close(*gradients, rtol=2e-2, atol=2e-2)
+    if device == "cpu":
+        torch.testing.assert_close(y, expected)
+        torch.testing.assert_close(*gradients)
+
+
+def test_squared_distances_and_gram_matrices_by_finite_differences():
+    """Both have hand-written ways back."""
+    x = torch.randn(1, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(1, 3, 4, 5, dtype=torch.float64)
+    gram = torch.randn(1, 3, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: squared_distance(x, target), x)
+    assert torch.autograd.gradcheck(lambda x: squared_distance(gram_matrix(x), gram), x)
+
+
+@pytest.mark.needs_gpu
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("pooling", "padding"), [("max", "zeros"), ("average", "replicate"), ("max", "reflect")]
+)
+def test_a_gpus_evaluation_is_the_cpus(picture, other, precision, pooling, padding):
+    network = nst.load_network(pooling=pooling, padding=padding)
+    settings = nst.make_settings(content_layers=["conv2_1", "relu4_2"])
+    found = []
+    for device, rounding in (("cpu", "float32"), ("cuda", precision)):
+        ready = nst.networks.fit_out(network, torch.device(device), rounding)
+        content, style = picture.to(device), other.to(device)
+        with nst.devices.arithmetic(rounding):
+            objective = nst.Objective(ready, content, [style], settings)
+            terms, gradient = objective.loss_and_gradient(content.flip(-1))
+        found.append((nst.objective.total(terms).cpu(), gradient.cpu()))
+    (loss, gradient), (other_loss, other_gradient) = found
+    tolerance = {"float32": 1e-3, "tf32": 1e-2, "bfloat16": 6e-2}[precision]
+    torch.testing.assert_close(other_loss, loss, rtol=tolerance, atol=0)
+    assert (other_gradient - gradient).norm() < tolerance * gradient.norm()
