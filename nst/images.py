@@ -18,15 +18,15 @@ from typing import IO, Any
 import numpy as np
 import torch
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nst.errors import ImageError, SettingsError
-from nst.files import check_place, expand, refusing, write_atomically, write_json
-from nst.files.colours import from_array, plain
+from nst.files import write_atomically, write_json
+from nst.files.colours import from_array, outline, plain
 from nst.files.decoding import decode, load, quiet, refuse
 from nst.files.downloads import fetch
+from nst.files.encoding import as_json, check_output, encode, save_options
 
 Source = str | Path | bytes | IO[bytes] | Image.Image | np.ndarray
 
@@ -45,14 +45,6 @@ PHOTOGRAPHS = {  # files in scikit-image's wheel
     "brick": "brick.png",
     "grass": "grass.png",
     "gravel": "gravel.png",
-}
-
-# 4:4:4 (subsampling 0) keeps the colour of single brush strokes, which JPEG's default halves.
-SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    ".png": {"format": "PNG"},
-    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".webp": {"format": "WEBP", "quality": 95},
 }
 
 
@@ -79,6 +71,14 @@ def open_image(source: Source) -> Image.Image:
     more than 178 megapixels.
     """
     return upright(source)
+
+
+def open_outline(source: Source) -> Image.Image | None:
+    """Where a picture is opaque: upright, of mode L, from 0 to 255; None if it is everywhere.
+
+    `source` and errors are those of `open_image`.
+    """
+    return outline(decoded(source, None)[0])
 
 
 def preprocess_image(
@@ -168,39 +168,33 @@ def postprocess_image(tensor: Tensor) -> Image.Image:
 
 
 def save_image(
-    image: Tensor | Source, path: str | Path, settings: dict | None = None, sidecar: bool = False
+    image: Tensor | Source,
+    path: str | Path,
+    settings: dict | None = None,
+    sidecar: bool = False,
+    quality: int | None = None,
+    outline: Image.Image | None = None,
 ) -> Path:
     """Save an image tensor, (1, 3, H, W) or (3, H, W), as PNG, JPEG or WebP by `path`'s extension.
 
     What `open_image` takes can be saved as well. `settings` (anything JSON can hold) go into a
     PNG's text chunk "nst" and, with `sidecar`, into a .json file beside a picture of any format.
+    `quality`, from 1 to 100, is JPEG's or WebP's, by default 95; `outline`, of mode L (see
+    `open_outline`), says where a PNG or WebP is opaque, and is brought to the picture's size.
     Missing folders are made; the file appears whole or not at all. Returns the path. Raises
     `ImageError` if the image or the path cannot be used and `SettingsError` if the settings do not
     fit into JSON.
     """
     path = Path(path)
-    check_output(path)
-    options = SAVE_OPTIONS[path.suffix.lower()]
-    try:
-        text = None if settings is None else json.dumps(settings, indent=2)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"the settings do not fit into JSON ({error})") from error
+    check_output(path, quality, outline is not None)
+    text = as_json(settings)
     if sidecar and text is None:
         raise SettingsError("a sidecar holds the settings; give settings or leave out sidecar")
-    if text is not None and options["format"] == "PNG":
-        chunks = PngInfo()
-        chunks.add_text("nst", text)
-        options = {**options, "pnginfo": chunks}
     picture = postprocess_image(image) if isinstance(image, Tensor) else open_image(image)
-    encoded = io.BytesIO()
-    try:
-        picture.save(encoded, **options)
-    except (OSError, ValueError) as error:
-        raise ImageError(
-            f"{options['format']} cannot hold {picture.width} × {picture.height} pixels ({error}); "
-            "save as PNG"
-        ) from error
-    saved = write_atomically(path, lambda file: file.write(encoded.getbuffer()))
+    if outline is not None:
+        picture.putalpha(outline.resize(picture.size, Image.Resampling.LANCZOS))
+    data = encode(picture, save_options(path, quality, outline is not None), text)
+    saved = write_atomically(path, lambda file: file.write(data))
     if sidecar:
         write_json(path.with_suffix(".json"), settings)
     return saved
@@ -238,16 +232,6 @@ def read_settings(path: str | Path) -> dict:
         raise SettingsError(f"the settings in '{path}' are not a JSON object with names and values")
     settings.pop("delivered", None)
     return settings
-
-
-def check_output(path: str | Path) -> None:
-    """Raise now the `ImageError` that `save_image` would raise after the work is done."""
-    path = expand(path)
-    if path.suffix.lower() not in SAVE_OPTIONS:
-        known = ", ".join(SAVE_OPTIONS)
-        raise ImageError(f"'{path}' has no extension of a format to save in; use one of {known}")
-    with refusing(path, ImageError):
-        check_place(path)
 
 
 def resize(image: Tensor, shape: Sequence[int]) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import nst
-from nst.cli.options import transfer_parser
+from nst.cli.options import parse_transfer
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,4 +54,4 @@ def test_its_command_lines_are_understood():
     assert len(commands) >= 5
     for command in commands:
         if command != "--help":
-            transfer_parser().parse_args(command.split())
+            parse_transfer(command.split())

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from nst.cli.grid import paint_grid
-from nst.cli.options import transfer_parser
+from nst.cli.options import parse_transfer
 from nst.cli.paint import paint
 from nst.errors import NstError, SettingsError
 from nst.features import layer_table
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise SettingsError("nst layers takes one network, samples and presets nothing")
             commands[arguments[0]](*arguments[1:])
             return 0
-        return paint(transfer_parser().parse_intermixed_args(arguments))
+        return paint(parse_transfer(arguments))
     except NstError as error:
         print(f"nst: {error}", file=sys.stderr)
         return 2

@@ -1,9 +1,14 @@
 """The options of the commands: `nst`, and `nst grid`."""
 
 import argparse
+import mimetypes
+import re
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from nst.devices import PRECISIONS
+from nst.images import sample_names
 from nst.networks import ARCHITECTURES, PADDINGS, POOLINGS
 from nst.settings import CHOICES, PRESETS
 
@@ -16,8 +21,14 @@ more commands:
 
 examples:
   nst astronaut starry -o out.png
-  nst cat.jpg starry waves --style-blend 0.7 0.3 --size 768 -o out.png
+  nst cat.jpg starry waves --style-blend 0.7,0.3 --size 768 -o out.png
   nst --settings out.png -o again.png
+  nst cat.jpg starry --resume run       after Ctrl-C, or with more --steps, it goes on
+  nst frames starry -o painted          a film: every picture in the folder "frames"
+  curl ADDRESS | nst - starry -o - | display
+
+Lists are separated by commas. "-" is standard input, and PNG to standard output. What follows "--"
+is a picture, even if its name begins with a dash.
 """
 
 GRID_EPILOG = """\
@@ -50,30 +61,58 @@ def transfer_parser() -> argparse.ArgumentParser:
         "pictures",
         nargs="*",
         metavar="PICTURE",
-        help="the content, then one or more styles: paths, URLs or sample names",
+        help="the content, then one or more styles: paths, URLs or sample names; a folder as the "
+        "content holds a film's frames, of which each is started from the last one's result",
     )
-    add("-o", "--output", type=Path, default=Path("out.png"), help="PNG, JPEG or WebP (out.png)")
+    add("-o", "--output", metavar="FILE", help="PNG, JPEG or WebP (out.png); a folder for frames")
+    add("--quality", type=int, metavar="N", help="of JPEG and WebP, from 1 to 100 (95)")
+    add(
+        "--alpha",
+        choices=("white", "keep"),
+        default="white",
+        help="lay a transparent photograph on white, or keep its outline",
+    )
+    add(
+        "--resume",
+        metavar="FOLDER",
+        help="keep the run in this folder, and go on with it if it is there already",
+    )
     add("--settings", type=Path, metavar="FILE", help="repeat the run of this JSON or PNG")
     add("--preset", choices=list(PRESETS), help="published settings")
     add(
         "--size",
-        type=int,
-        nargs="+",
+        type=listed(int, "whole numbers, as 256,512"),
         dest="sizes",
         metavar="PIXELS",
-        help="long side; several numbers: coarse to fine",
+        help="long side; several, as 256,512: coarse to fine",
     )
-    add("--steps", type=int, nargs="+", dest="num_steps", metavar="N", help="steps at each size")
+    add(
+        "--steps",
+        type=listed(int, "whole numbers, as 120,60"),
+        dest="num_steps",
+        metavar="N",
+        help="steps at each size",
+    )
     add("--network", help=f"{', '.join(ARCHITECTURES)}, or a torchvision classifier")
     add("--weights", metavar="FILE", help="weights for the network")
     add("--pooling", choices=POOLINGS)
     add("--padding", choices=PADDINGS)
-    add("--content-layers", nargs="+", metavar="LAYER[=WEIGHT]", help="such as relu4_2")
-    add("--style-layers", nargs="+", metavar="LAYER[=WEIGHT]", help="such as relu1_1 relu3_1=0.5")
+    for name, example in (("content", "relu4_2"), ("style", "relu1_1,relu3_1=0.5")):
+        add(
+            f"--{name}-layers",
+            type=listed(str, "layers, as relu1_1,relu3_1"),
+            metavar="LAYER[=WEIGHT]",
+            help=f"such as {example}",
+        )
     add("--content-weight", type=float, metavar="W")
     add("--style-weight", type=float, metavar="W")
     add("--tv-weight", type=float, metavar="W", help="of the total-variation loss")
-    add("--style-blend", type=float, nargs="+", metavar="SHARE", help="shares of the styles")
+    add(
+        "--style-blend",
+        type=listed(float, "numbers, as 0.7,0.3"),
+        metavar="SHARE",
+        help="shares of the styles",
+    )
     add("--style-scale", type=float, metavar="FACTOR", help="size of the style pictures")
     add("--init", help="content, style, noise, or a picture to start from")
     add("--seed", type=int, help="of the noise")
@@ -92,6 +131,76 @@ def transfer_parser() -> argparse.ArgumentParser:
     )
     add("--sidecar", action="store_true", help="also the settings as JSON beside the picture")
     return parser
+
+
+def parse_transfer(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options and pictures that `nst` was given; argparse exits where it does not know them."""
+    words = list(arguments)
+    end = words.index("--") if "--" in words else len(words)  # argparse would split there wrongly
+    options = transfer_parser().parse_intermixed_args(join_lists(words[:end]))
+    options.pictures += words[end + 1 :]
+    return options
+
+
+def listed(kind: Callable[[str], Any], example: str) -> Callable[[str], list[Any]]:
+    """Reads a list with commas between its items."""
+
+    def read(text: str) -> list[Any]:
+        try:
+            if items := [kind(item) for item in re.split(r"[,\s]+", text) if item]:
+                return items
+        except ValueError:
+            pass
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of {example}")
+
+    return read
+
+
+def is_number(word: str) -> bool:
+    """Whether it may go on a list of numbers."""
+    return re.fullmatch(r"[\d.,]+", word) is not None
+
+
+def is_layer(word: str) -> bool:
+    """Whether it may go on a list of layers: it is nothing that a picture could be."""
+    if not re.fullmatch(r"[A-Za-z][\w.:]{0,99}(=.*)?", word):
+        return False
+    names = [name for names in sample_names().values() for name in names]
+    kind = mimetypes.guess_type(word)[0] or ""
+    return not (word in names or kind.startswith("image/") or Path(word[:200]).exists())
+
+
+LISTS = {
+    "--size": is_number,
+    "--steps": is_number,
+    "--style-blend": is_number,
+    "--content-layers": is_layer,
+    "--style-layers": is_layer,
+}
+
+
+def join_lists(words: Iterable[str]) -> list[str]:
+    """The words, with commas in lists that were given with spaces: `--size 256 512`.
+
+    A list ends before the first word that cannot be part of it, so that pictures may follow.
+    """
+    joined: list[str] = []
+    fits: Callable[[str], bool] | None = None
+    begun = False
+    for word in words:
+        if word.startswith("--"):
+            option, equals, _ = word.partition("=")
+            fits = next((LISTS[name] for name in LISTS if name.startswith(option)), None)
+            begun = bool(equals)
+        elif fits and begun and word and fits(word):
+            joined[-1] += f",{word}"
+            continue
+        elif begun:
+            fits = None
+        else:
+            begun = True
+        joined.append(word)
+    return joined
 
 
 def grid_parser() -> argparse.ArgumentParser:

@@ -1,23 +1,52 @@
 """The command `nst CONTENT STYLE`: one transfer, its picture and its frames."""
 
 import argparse
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from nst.cli.film import FILM, paint_film
+from nst.cli.targets import STREAM, Target, is_folder, read_streams
 from nst.errors import ImageError, SettingsError
-from nst.files import write_atomically
-from nst.images import check_output, open_image, read_settings, save_image
+from nst.files import expand, refusing, write_atomically
+from nst.images import open_image, read_settings, save_image
 from nst.loop import Step
 from nst.settings import make_settings
-from nst.transfer import style_transfer
+from nst.transfer import Result, resume, style_transfer
+
+MACHINE = ("device", "precision", "memory_limit")  # they decide nothing about the picture
+OUTPUT = ("output", "quality", "alpha", "sidecar", "save_every", "resume")
 
 
 def paint(options: argparse.Namespace) -> int:
     """Run a transfer, write its picture, and say where it is and why the run ended."""
     given = {name: value for name, value in vars(options).items() if value not in (None, [])}
-    output, sidecar = given.pop("output"), given.pop("sidecar")
-    check_output(output)
-    frames = Frames(output, given.pop("save_every", 0))
+    machine = {name: given.pop(name) for name in MACHINE if name in given}
+    target, every, folder = Target.of(options), options.save_every or 0, options.resume
+    given = settings_of({name: v for name, v in given.items() if name not in OUTPUT})
+    if "content" in given and is_folder(given["content"]):
+        if every or folder:
+            raise SettingsError("--save-every and --resume are for one picture, not for frames")
+        return paint_film(given, machine, target if options.output else replace(target, path=FILM))
+    target.check()
+    frames = Frames(target.path, every)
+    if folder and (run := expand(folder, SettingsError) / "checkpoint.pt").exists():
+        result = go_on(run.parent, given, machine, target, frames)
+    else:
+        result = start(given, machine, target, frames)
+    target.write(result)
+    if folder:
+        result.save(folder)
+    frames.animate()
+    if frames.problem:
+        raise frames.problem
+    return target.report(result)
+
+
+def settings_of(given: dict[str, Any]) -> dict[str, Any]:
+    """What the options, the pictures and a settings file say together: arguments of settings."""
     if "settings" in given and "preset" in given:
         raise SettingsError("--settings and --preset exclude each other; give one of them")
     if "settings" in given:
@@ -28,19 +57,47 @@ def paint(options: argparse.Namespace) -> int:
         if isinstance(given.get(name), list):
             given[name] = layer_weights(given[name])
     content, *styles = given.pop("pictures", [None])
-    content, styles = content or given.get("content"), styles or given.get("styles")
-    given = {n: value for n, value in given.items() if n not in ("content", "styles")}
+    named = {"content": content, "styles": styles}
+    return given | {name: value for name, value in named.items() if value}
+
+
+def start(
+    given: dict[str, Any], machine: dict[str, Any], target: Target, frames: "Frames"
+) -> Result:
+    """Run a transfer."""
+    given = dict(given)
+    content, styles = given.pop("content", None), given.pop("styles", None)
     if not content or not styles:
         raise SettingsError("give a content and a style picture, such as: nst astronaut starry")
-    result = style_transfer(content, styles, callback=frames, **given)
-    save_image(result.image, output, result.about(), sidecar)
-    frames.animate()
-    if frames.problem:
-        raise frames.problem
-    loss = f"loss {result.delivered['total']:.4g}, " if result.delivered else ""
-    spent = f"{len(result.history)} evaluations, {result.seconds:.0f} s"
-    print(f"{output}: {loss}{spent}, {result.reason}")
-    return 130 if result.reason == "interrupted" else 0
+    content, *styles = read_streams([content, *styles])
+    target.remember(content)
+    return style_transfer(content, styles, callback=frames, **given, **machine)
+
+
+def go_on(
+    run: Path, given: dict[str, Any], machine: dict[str, Any], target: Target, frames: "Frames"
+) -> Result:
+    """Go on with the run in the folder, perhaps for another number of steps."""
+    saved = make_settings(**read_settings(run / "settings.json")).to_dict()
+    content = given.get("content") or saved["content"]
+    if content == str(STREAM):
+        given = {name: value for name, value in given.items() if name != "content"}
+    if str(STREAM) in given.get("styles", []):
+        given = {name: value for name, value in given.items() if name != "styles"}
+    asked = make_settings(**(given if "preset" in given else saved | given)).to_dict()
+    asked |= {name: saved[name] for name in ("content", "styles") if name not in given}
+    steps = asked.pop("num_steps") if "num_steps" in given else saved["num_steps"]
+    if other := [name for name, value in asked.items() if value != saved[name]]:
+        raise SettingsError(
+            f"the run in '{run}' has another {other[0]}: leave it out to go on with that run, or "
+            "name another folder for a new one"
+        )
+    if steps != saved["num_steps"] and len(steps) > 1:
+        raise SettingsError("a run goes on with one number as --steps, or with those that it had")
+    if target.keeps and content:
+        target.remember(read_streams([content])[0])
+    new = None if steps == saved["num_steps"] else steps[0]
+    return resume(run, new, callback=frames, **machine)
 
 
 def layer_weights(words: Sequence[str]) -> list[str] | dict[str, float]:
@@ -63,6 +120,8 @@ class Frames:
     def __init__(self, output: Path, every: int):
         if every < 0:
             raise SettingsError("--save-every is a number of steps, 1 or more")
+        if every and output == STREAM:
+            raise SettingsError("--save-every puts pictures beside the output; give -o a file")
         self.folder = output.with_name(f"{output.stem}_frames")
         self.every = every
         self.paths: list[Path] = []
@@ -75,9 +134,19 @@ class Frames:
             path = self.folder / f"{len(self.paths):05d}.png"
             try:
                 self.paths.append(save_image(step.image, path))
+                if len(self.paths) == 1:
+                    self.clear()
             except ImageError as problem:
                 self.problem = problem
         return self.problem is not None
+
+    def clear(self) -> None:
+        """Remove what an earlier run left in the folder, so that only this one's is there."""
+        folder = self.paths[0].parent
+        old = {path for path in folder.glob("*.png") if re.fullmatch(r"\d{5}", path.stem)}
+        with refusing(folder, ImageError):
+            for path in old - set(self.paths) | {folder / "animation.webp"}:
+                path.unlink(missing_ok=True)
 
     def animate(self) -> None:
         """Write animation.webp from the frames, all as large as the last."""

@@ -1,7 +1,7 @@
 """Pixels of any mode to 8-bit sRGB on white."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -101,12 +101,31 @@ def plain(image: Image.Image, shape: tuple[int, int], name: str) -> Image.Image:
     By strips, so that a large picture is in memory once, and in full size at most as it was read.
     Pillow too shrinks along the rows first, so the result is the same.
     """
+    return by_strips(image, shape, "RGB", lambda strip: flatten(strip, name))
+
+
+def outline(image: Image.Image) -> Image.Image | None:
+    """Where an image of any mode is opaque, as mode L, upright; None if it is everywhere."""
+    if alpha_of(image.crop((0, 0, 1, 1))) is None:
+        return None
+    shape = image.height, image.width
+    found = by_strips(image, shape, "L", lambda strip: alpha_of(strip) or strip.convert("L"))
+    return None if found.getextrema() == (255, 255) else found
+
+
+def by_strips(
+    image: Image.Image,
+    shape: tuple[int, int],
+    mode: str,
+    convert: Callable[[Image.Image], Image.Image],
+) -> Image.Image:
+    """The image as `convert` makes its parts, brought to (height, width), upright."""
     height, width = shape
     rows, lanczos = max(1, STRIP // image.width), Image.Resampling.LANCZOS
-    narrow = Image.new("RGB", (width, image.height))
+    narrow = Image.new(mode, (width, image.height))
     for top in range(0, image.height, rows):
         box = (0, top, image.width, min(top + rows, image.height))
-        strip = flatten(image.crop(box), name)
+        strip = convert(image.crop(box))
         narrow.paste(strip.resize((width, strip.height), lanczos), (0, top))
     turn = None
     with suppress(Exception):  # broken EXIF data are no reason to lose the picture
@@ -115,28 +134,46 @@ def plain(image: Image.Image, shape: tuple[int, int], name: str) -> Image.Image:
     return small if turn is None else small.transpose(turn)
 
 
+def alpha_of(image: Image.Image) -> Image.Image | None:
+    """How opaque an image of any mode is, as mode L; None if it says nothing of it."""
+    if is_deep(image):
+        if (clear := image.info.get("transparency")) is None:
+            return None
+        return Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
+    if not image.has_transparency_data:
+        return None
+    return image.convert("LA" if is_grey(image) else "RGBA").getchannel("A")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether it has one number a pixel, of more than eight bits."""
+    return image.mode == "F" or image.mode.startswith("I")
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether its colours are greys, of eight bits."""
+    return image.mode in ("1", "L", "LA", "La")
+
+
 def flatten(image: Image.Image, name: str) -> Image.Image:
     """Convert to sRGB, and lay transparency over white: mode RGB, no metadata."""
     profile, calibration = image.info.get("icc_profile"), Calibration.of(image.info)
-    alpha = None
-    if image.mode == "F" or image.mode.startswith("I"):  # Pillow would clip these at 255
+    deep = is_deep(image)
+    try:
+        alpha = alpha_of(image)
+        if not deep and alpha is not None:
+            image = image.convert("LA" if is_grey(image) else "RGBA")
+        if not deep and image.mode != "CMYK":
+            image = image.convert("L" if is_grey(image) else "RGB")
+    except ValueError as error:
+        raise ImageError(f"{name} has colours of mode {image.mode}; save it as RGB") from error
+    if deep:  # Pillow would clip these at 255
         with np.errstate(invalid="ignore"):  # NaN is refused below
             values = np.asarray(image) / np.float32(1 if image.mode == "F" else 65535)
-        if (clear := image.info.get("transparency")) is not None:
-            alpha = Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
         from_array(values, name)  # refuses what is beyond black and white
         if calibration:
             values = calibration.srgb(np.clip(values, 0, 1)[..., None].repeat(3, axis=2))
         image, calibration = from_array(values, name), None
-    grey = image.mode in ("1", "L", "LA", "La")
-    try:
-        if alpha is None and image.has_transparency_data:
-            image = image.convert("LA" if grey else "RGBA")
-            alpha = image.getchannel("A")
-        if image.mode != "CMYK":
-            image = image.convert("L" if grey else "RGB")
-    except ValueError as error:
-        raise ImageError(f"{name} has colours of mode {image.mode}; save it as RGB") from error
     if calibration:
         colours = np.asarray(image.convert("RGB")) / np.float32(255)
         image = from_array(calibration.srgb(colours), name)

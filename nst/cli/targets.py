@@ -1,0 +1,91 @@
+"""Where the command's pictures come from and go to: files, and the standard streams."""
+
+import argparse
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from nst.errors import SettingsError
+from nst.files.encoding import check_output
+from nst.images import Source, open_outline, save_image
+from nst.transfer import Result
+
+STREAM = Path("-")  # standard input, or PNG to standard output
+
+
+@dataclass
+class Target:
+    """Where a picture goes, and as what.
+
+    Attributes:
+        path: of the file; "-" for standard output.
+        quality: of a JPEG or WebP; None for the default.
+        sidecar: whether its settings are written beside it.
+        keeps: whether the content's outline is kept.
+        outline: it, once the content is known.
+    """
+
+    path: Path
+    quality: int | None = None
+    sidecar: bool = False
+    keeps: bool = False
+    outline: Image.Image | None = None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Target":
+        """The one that the command line asks for."""
+        path = Path(options.output or "out.png")
+        return cls(path, options.quality, options.sidecar, options.alpha == "keep")
+
+    def check(self) -> None:
+        """Raise now what `write` would raise after the work is done."""
+        if self.path != STREAM:
+            check_output(self.path, self.quality, self.keeps)
+        elif self.sidecar or self.quality is not None:
+            raise SettingsError("standard output gets a PNG and nothing beside it; give -o a file")
+
+    def remember(self, content: Source) -> None:
+        """Read the outline of the content, if it is to be kept."""
+        self.outline = open_outline(content) if self.keeps else None
+
+    def write(self, result: Result) -> None:
+        """Write the picture, then say where it is and why the run ended."""
+        if self.path == STREAM:
+            with tempfile.TemporaryDirectory() as folder:
+                replace(self, path=Path(folder) / "picture.png").save(result)
+                sys.stdout.buffer.write((Path(folder) / "picture.png").read_bytes())
+            sys.stdout.buffer.flush()
+        else:
+            self.save(result)
+
+    def save(self, result: Result) -> None:
+        """Write the picture to the file."""
+        about = result.about()
+        save_image(result.image, self.path, about, self.sidecar, self.quality, self.outline)
+
+    def report(self, result: Result) -> int:
+        """Say where the picture is and why the run ended; returns the exit status."""
+        loss = f"loss {result.delivered['total']:.4g}, " if result.delivered else ""
+        spent = f"{len(result.history)} evaluations, {result.seconds:.0f} s"
+        line = f"{self.path}: {loss}{spent}, {result.reason}"
+        print(line, file=sys.stderr if self.path == STREAM else sys.stdout)
+        return 130 if result.reason == "interrupted" else 0
+
+
+def read_streams(pictures: list[str]) -> list[Any]:
+    """The pictures, with what comes through standard input in the place of "-"."""
+    if pictures.count(str(STREAM)) > 1:
+        raise SettingsError("standard input holds one picture; give '-' once")
+    return [sys.stdin.buffer.read() if name == str(STREAM) else name for name in pictures]
+
+
+def is_folder(name: str) -> bool:
+    """Whether there is a folder of that name."""
+    try:
+        return Path(name).is_dir()
+    except OSError:  # longer than a name may be
+        return False
