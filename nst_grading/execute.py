@@ -13,12 +13,14 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
 
-from nst_grading.grade import name_of
 from nst_grading.kernels import Kernel, Manager
 from nst_grading.report import Report
+from nst_grading.restore import name_of
 
 MIME = "application/vnd.nst.grade+json"  # as in nst_grading.fair, which only kernels import
 MOST_OUTPUT = 2_000_000  # characters that a cell may print or show
+MOST_MESSAGE = 10_000  # characters of an error's message
+SHOWN = ("stream", "display_data", "execute_result", "update_display_data")
 Resources = dict[str, Any]
 
 
@@ -33,6 +35,7 @@ class FairExecute(Execute):
             startup_timeout=180,
             shutdown_kernel="immediate",
             record_timing=False,
+            store_widget_state=False,
         )
         self.kernel, self.report = kernel, report
         self.shown: Counter[int] = Counter()
@@ -106,16 +109,27 @@ class FairExecute(Execute):
             cell.outputs = [nbformat.v4.new_output("execute_result", score)]
 
     def process_message(self, msg: Resources, cell: NotebookNode, cell_index: int) -> Any:
-        """Drop what a cell shows beyond the limit; called by nbclient."""
+        """Drop what a cell shows beyond the limit; called by nbclient.
+
+        Messages that show nothing pass: the one that says that the cell has ended is among them.
+        """
         content = msg["content"]
-        data = content.get("data", {})
-        size = len(content.get("text", "")) + sum(len(str(value)) for value in data.values())
-        self.shown[cell_index] += size
-        if self.shown[cell_index] > MOST_OUTPUT and MIME not in data:
-            return None
+        if msg["msg_type"] == "error":  # shown, however much was printed before
+            content["evalue"] = content["evalue"][:MOST_MESSAGE]
+            content["traceback"] = [f"{content['ename']}: {content['evalue']}"]
+        elif msg["msg_type"] in SHOWN and MIME not in content.get("data", {}):
+            room = MOST_OUTPUT - self.shown[cell_index]
+            texts = content.get("text", ""), *map(str, content.get("data", {}).values())
+            self.shown[cell_index] += sum(map(len, texts))
+            if room < 0:
+                return None
+            if self.shown[cell_index] > MOST_OUTPUT:
+                cut = {"name": content.get("name", "stderr"), "text": texts[0][:room] + CUT}
+                msg = {**msg, "msg_type": "stream", "content": cut}
         return super().process_message(msg, cell, cell_index)
 
 
+CUT = "\n[The rest of what this cell shows is cut.]\n"
 LATE = "It does not come to an end in time: an endless loop, or a loop over pixels?"
 
 

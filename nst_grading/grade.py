@@ -6,25 +6,24 @@ import contextlib
 import logging
 import multiprocessing
 import os
-import re
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import psutil
-from nbformat import NotebookNode
 
 from nst.errors import NstError
 from nst_grading.limits import Limits
+from nst_grading.reading import read
 from nst_grading.release import find, generate
 from nst_grading.report import Report
+from nst_grading.restore import name_of, restore, suspects
 
 
 def grade_notebook(
@@ -174,18 +173,18 @@ def grade_one(job: Job, kernel: Any) -> Report:
     """Grade one notebook in the kernel that waits for it."""
     from nbgrader.utils import determine_grade, is_grade, is_locked
 
+    from nst_grading.execute import FairExecute
+
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)
     report = Report(job.student, missing=kernel.missing)
     release = nbformat.read(job.released, as_version=4)
     for cell in filter(is_grade, release.cells):
         report.out_of[cell.metadata.nbgrader.grade_id] = float(cell.metadata.nbgrader.points)
-    report.points = dict.fromkeys(report.out_of, 0.0)
     try:
         notebook = read(job.path, release)
     except NstError as error:
-        report.messages = dict.fromkeys(report.out_of, str(error))
-        report.remarks.append(str(error))
-        return report
+        return report.refuse(str(error))
+    report.points = dict.fromkeys(report.out_of, 0.0)
     locked = {name_of(cell) for cell in release.cells if is_locked(cell)}
     report.remarks += suspects(notebook, locked)
     name = job.released.stem
@@ -193,7 +192,7 @@ def grade_one(job: Job, kernel: Any) -> Report:
     ids = {"student": job.student, "assignment": name, "notebook": name, "db_url": database}
     resources = {"nbgrader": ids, "metadata": {}}
     notebook = restore(notebook, release, resources, report)
-    execute(notebook, resources, kernel, report)
+    FairExecute(kernel, report).preprocess(notebook, resources)
     for cell in filter(is_grade, notebook.cells):
         name = cell.metadata.nbgrader.grade_id
         score = determine_grade(cell)[0]
@@ -207,101 +206,3 @@ def grade_one(job: Job, kernel: Any) -> Report:
     report.remarks = list(dict.fromkeys(report.remarks))
     report.notebook = notebook
     return report
-
-
-SUSPECT = re.compile(
-    r"\b(ctypes|_getframe|currentframe|gc\.get_|settrace|setprofile|get_ipython|sys\.modules|"
-    r"__code__|__torch_function__|nst_grading|nbgrader|BEGIN HIDDEN)\b"
-)
-
-
-def suspects(notebook: NotebookNode, locked: Collection[str]) -> list[str]:
-    """What a person should look at: words in the student's cells that no exercise needs."""
-    code = [
-        cell.source
-        for cell in notebook.cells
-        if cell.cell_type == "code" and name_of(cell) not in locked
-    ]
-    found = sorted({match for source in code for match in SUSPECT.findall(source)})
-    return [f"Its code mentions {', '.join(found)}: have a look."] if found else []
-
-
-def read(path: Path, release: NotebookNode) -> NotebookNode:
-    """A submitted notebook.
-
-    Raises:
-        NstError: it is no notebook, or none of this problem set.
-    """
-    try:
-        notebook = nbformat.read(path, as_version=4)
-        names = set(map(name_of, notebook.cells))
-    except Exception as error:
-        raise NstError(f"{path.name} cannot be read as a notebook ({error}).") from error
-    if not names & set(map(name_of, release.cells)) - {""}:
-        raise NstError(f"{path.name} has no cell of this problem set: is it another notebook?")
-    return notebook
-
-
-def restore(
-    notebook: NotebookNode, release: NotebookNode, resources: dict[str, Any], report: Report
-) -> NotebookNode:
-    """Put tests and locked cells back as they were, hidden tests included."""
-    from nbgrader import preprocessors as steps
-
-    identify(notebook, release)
-    complete(notebook, release, report)
-    for step in (
-        steps.ClearOutput(),
-        steps.OverwriteKernelspec(),
-        steps.OverwriteCells(),
-        steps.CheckCellMetadata(),
-    ):
-        notebook, _ = step.preprocess(notebook, resources)
-    return notebook
-
-
-def identify(notebook: NotebookNode, release: NotebookNode) -> None:
-    """Give the cells of the problem set the release's metadata, and take it from all others.
-
-    Of cells with the same id, such as copies, the last one counts, as in nbgrader.
-    """
-    known = {name_of(cell): cell.metadata for cell in release.cells if name_of(cell)}
-    for cell in reversed(notebook.cells):
-        metadata = known.pop(name_of(cell), None)
-        cell.metadata.pop("nbgrader", None)
-        if metadata is not None:
-            cell.metadata = deepcopy(metadata)
-
-
-def complete(notebook: NotebookNode, release: NotebookNode, report: Report) -> None:
-    """Insert the cells that are missing, each after the one that comes before it in the release.
-
-    nbgrader's `OverwriteCells.add_missing_cells` fails where two neighbours are missing.
-    """
-    before = -1
-    for cell in release.cells:
-        name = name_of(cell)
-        if not name:
-            continue
-        names = [name_of(present) for present in notebook.cells]
-        if name in names:
-            before = names.index(name)
-            continue
-        before += 1
-        notebook.cells.insert(before, deepcopy(cell))
-        report.remarks.append(f"The cell {name} was missing, and has been put back.")
-
-
-def name_of(cell: NotebookNode) -> str:
-    """The cell's id in nbgrader; empty if it has none."""
-    data = cell.metadata.get("nbgrader")
-    name = data.get("grade_id") if isinstance(data, dict) else ""
-    return name if isinstance(name, str) else ""
-
-
-def execute(notebook: NotebookNode, resources: dict[str, Any], kernel: Any, report: Report) -> None:
-    """Run the notebook; the outputs of its tests say how they went."""
-    from nst_grading.execute import FairExecute
-
-    step = FairExecute(kernel, report)
-    step.preprocess(notebook, resources)

@@ -19,7 +19,14 @@ class Report:
     remarks: list[str] = field(default_factory=list)  # for the teacher
     missing: list[str] = field(default_factory=list)  # protection that the machine lacks
     failure: str = ""  # why the grader itself could not grade it
+    refused: str = ""  # why what was handed in cannot be graded; there are no points then
     notebook: dict[str, Any] | None = None  # the executed notebook, as JSON
+
+    def refuse(self, why: str) -> Report:
+        """Say why it cannot be graded; returns itself."""
+        self.refused = why
+        self.remarks.append(why)
+        return self
 
     @property
     def total(self) -> float:

@@ -1,7 +1,6 @@
 """The grader, on a tiny problem set: what students hand in, and what some would try."""
 
 import csv
-import functools
 import json
 import multiprocessing
 import os
@@ -10,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import zipfile
 from copy import deepcopy
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from tiny_set import FULL, blank, cell, hand_in
 
 import nst
 from nst.errors import NstError
@@ -26,64 +25,6 @@ from nst_grading.__main__ import main
 from nst_grading.submissions import collect
 
 pytestmark = pytest.mark.long
-
-GRAM = """\
-def gram_matrix(features):
-    ### BEGIN SOLUTION
-    channels, positions = features.shape[1], features[0, 0].numel()
-    rows = features.flatten(2)
-    return rows @ rows.mT / (channels * positions)
-    ### END SOLUTION"""
-GRAM_TEST = """\
-checks.gram(gram_matrix)
-### BEGIN HIDDEN TESTS
-wanted = torch.tensor([[1.0, 2.0], [2.0, 4.0]]).expand(3, 2, 2) / 2
-picture = torch.tensor([1.0, 2.0]).reshape(1, 2, 1, 1).expand(3, 2, 5, 4)
-assert torch.allclose(gram_matrix(picture), wanted), "wrong on three pictures"
-### END HIDDEN TESTS"""
-DOUBLE = """\
-def double(x):
-    ### BEGIN SOLUTION
-    return 2 * x
-    ### END SOLUTION"""
-DOUBLE_TEST = """\
-assert double(3) == 6
-### BEGIN HIDDEN TESTS
-sum(double(x) == 2 * x for x in (1, 2, 0.5, 1.5)) / 2
-### END HIDDEN TESTS"""
-WORDS = "=== BEGIN MARK SCHEME ===\nOne point for an example.\n=== END MARK SCHEME ==="
-FULL = {"gram-test": 3, "double-test": 2, "words": None}
-
-
-def cell(source, name="", points=None, kind="code", **flags):
-    made = getattr(nbformat.v4, f"new_{kind}_cell")(source)
-    if name:
-        data = {"grade": points is not None, "solution": False, "locked": False, "task": False}
-        made.metadata["nbgrader"] = {"schema_version": 3, "grade_id": name, **data, **flags}
-        if points is not None:
-            made.metadata["nbgrader"]["points"] = points
-    return made
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    """A problem set with two exercises for code and one for words."""
-    folder = tmp_path_factory.mktemp("sources") / "tiny"
-    folder.mkdir()
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-    notebook.cells = [
-        cell("# A tiny problem set", kind="markdown"),
-        cell("import torch\n\nfrom nst import checks", "setup", locked=True),
-        cell(GRAM, "gram", solution=True),
-        cell(GRAM_TEST, "gram-test", 3, locked=True),
-        cell(DOUBLE, "double", solution=True),
-        cell(DOUBLE_TEST, "double-test", 2, locked=True),
-        cell(WORDS, "words", 1, kind="markdown", solution=True),
-    ]
-    nbformat.write(notebook, folder / "tiny.ipynb")
-    (folder / "picture.txt").write_text("a picture")
-    return folder / "tiny.ipynb"
 
 
 def test_without_namespaces_python_is_watched(tmp_path, monkeypatch):
@@ -125,25 +66,6 @@ def test_without_namespaces_python_is_watched(tmp_path, monkeypatch):
 
 def refuse(*_):
     raise OSError("no namespaces")
-
-
-@functools.cache
-def blank(source):
-    """The released notebook, as JSON."""
-    with tempfile.TemporaryDirectory() as folder:
-        return release(source, Path(folder) / "tiny").read_text()
-
-
-def hand_in(path, source, gram=GRAM, double=DOUBLE, words="An answer.", extra=""):
-    """A student's notebook: the released one with answers."""
-    notebook = nbformat.reads(blank(source), as_version=4)
-    for at in notebook.cells:
-        name = at.metadata.get("nbgrader", {}).get("grade_id")
-        at.source = {"gram": gram, "double": double, "words": words}.get(name, at.source)
-    if extra:
-        notebook.cells.insert(2, cell(extra))
-    nbformat.write(notebook, path)
-    return notebook
 
 
 OTHER_WAY = """\
