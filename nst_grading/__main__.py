@@ -107,14 +107,8 @@ def run_grade(arguments: argparse.Namespace) -> int:
 
     with tempfile.TemporaryDirectory() as scratch:
         submissions = collect(arguments.submissions, source.stem, Path(scratch))
-        hidden = [
-            arguments.submissions.parent
-            if arguments.submissions.is_file()
-            else arguments.submissions,
-            out,
-        ]
         reports = grade_notebooks(
-            submissions, source, limits=limits, jobs=arguments.jobs, hidden=hidden, done=done
+            submissions, source, limits=limits, jobs=arguments.jobs, done=done
         )
     for path in write(reports, out, source.stem):
         print(path)

@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,6 @@ def grade_notebooks(
     *,
     limits: Limits | None = None,
     jobs: int | None = None,
-    hidden: Sequence[str | Path] = (),
     done: Callable[[Report], None] | None = None,
 ) -> dict[str, Report]:
     """Grade many notebooks at once, each in a process of its own.
@@ -67,8 +66,6 @@ def grade_notebooks(
         source: the problem set's notebook with solutions and hidden tests, or its folder.
         limits: what each may use.
         jobs: how many at once; as many as the machine has cores if left out.
-        hidden: folders that the students' code shall not see, beside the source's, the
-            submissions' and the system's for temporary files.
         done: called with each report when it is there, in the order of their ends.
 
     Returns:
@@ -83,7 +80,7 @@ def grade_notebooks(
     tell = threading.Lock()
 
     def one(student: str) -> Report:
-        report = in_process(Job(student, paths[student], released, covered, limits))
+        report = in_process(Job(student, paths[student], released, limits))
         with tell:
             if done:
                 done(report)
@@ -91,8 +88,6 @@ def grade_notebooks(
 
     with tempfile.TemporaryDirectory(prefix="nst-") as folder:
         released = generate(source, Path(folder).resolve())
-        covered = [source.parent.parent, *map(Path, hidden), Path(tempfile.gettempdir())]
-        covered += dict.fromkeys(path.parent for path in paths.values())
         with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
             return dict(zip(paths, pool.map(one, paths), strict=True))
 
@@ -104,7 +99,6 @@ class Job:
     student: str
     path: Path
     released: Path  # the released notebook, in a course folder with its gradebook
-    hidden: Sequence[Path]
     limits: Limits
 
 
@@ -148,9 +142,9 @@ def work(pipe: Any, job: Job, folder: Path) -> None:
     """In the new process: grade, and send the report."""
     from nst_grading import kernels
 
-    own = job.path.parent if job.path.stem == job.released.stem else None
-    files = beside(job.released) + (beside(job.path) if own else [])
-    kernel = kernels.prepare(folder, job.hidden, job.limits, files)
+    # The problem set's files come last: nobody's own replace them.
+    own = beside(job.path) if job.path.stem == job.released.stem else []
+    kernel = kernels.prepare(folder, job.limits, own + beside(job.released))
     try:
         report = grade_one(job, kernel)
     except Exception as error:
@@ -165,7 +159,8 @@ def beside(notebook: Path) -> list[Path]:
     return [
         path
         for path in sorted(notebook.parent.iterdir())
-        if path.is_file() and path.suffix != ".ipynb" and path.stat().st_size < 20e6
+        if path.is_file() and not path.is_symlink()
+        if path.suffix != ".ipynb" and path.stat().st_size < 20e6
     ]
 
 

@@ -24,7 +24,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 from nst_grading.limits import Limits
-from nst_grading.sandbox import enter
+from nst_grading.sandbox import enter, size
 
 METHOD = "fork" if sys.platform == "linux" else "spawn"
 
@@ -32,13 +32,13 @@ METHOD = "fork" if sys.platform == "linux" else "spawn"
 class Kernel:
     """A shut-in process that waits to become a notebook's kernel, and what watches over it."""
 
-    def __init__(self, folder: Path, hidden: Sequence[Path], limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder, self.limits = folder, limits
         self.killed = ""  # why the watch has killed it
         self.deadline = math.inf  # by time.monotonic(); set before the first cell
         context = multiprocessing.get_context(METHOD)
         self.pipe, theirs = context.Pipe()
-        arguments = theirs, folder, list(hidden), limits
+        arguments = theirs, folder, limits
         self.process = context.Process(target=become_kernel, args=arguments)  # type: ignore[attr-defined]
         self.process.start()
         theirs.close()
@@ -91,8 +91,8 @@ class Kernel:
                 self.killed = f"it takes more than {self.limits.seconds} seconds"
             elif self.memory() > self.limits.memory_mb * 10**6:
                 self.killed = f"it takes more than {self.limits.memory_mb} MB of memory"
-            elif self.space() > 2 * self.limits.file_mb * 10**6:
-                self.killed = f"it writes more than {2 * self.limits.file_mb} MB"
+            elif size(self.folder) > 2 * self.limits.files_mb * 10**6:  # where the disk has room
+                self.killed = f"it writes more than {2 * self.limits.files_mb} MB"
             if self.killed:
                 return self.kill()
             time.sleep(0.5)
@@ -106,21 +106,13 @@ class Kernel:
                 total += process.memory_full_info().uss
         return total
 
-    def space(self) -> int:
-        """Bytes on disk, of all files in its folder."""
-        total = 0
-        for root, _, names in os.walk(self.folder):
-            for name in names:
-                with contextlib.suppress(OSError):
-                    total += (Path(root) / name).lstat().st_blocks * 512
-        return total
 
-
-def become_kernel(pipe: Any, folder: Path, hidden: Sequence[Path], limits: Limits) -> None:
+def become_kernel(pipe: Any, folder: Path, limits: Limits) -> None:
     """In the new process: shut in, wait for the connection file, then be a kernel until killed."""
     close_others(pipe.fileno(), folder / LOG)
+    missing = enter(folder, [folder / name for name in SHARED], limits)
     environment(folder)
-    pipe.send(enter(folder, hidden, limits))
+    pipe.send(missing)
     connection_file = pipe.recv()
     pipe.close()
     import torch
@@ -135,6 +127,7 @@ def become_kernel(pipe: Any, folder: Path, hidden: Sequence[Path], limits: Limit
 
 
 LOG = "kernel.log"
+SHARED = GIVEN, SOCKET = "given", "socket"  # its first files, and its lines to the grader
 
 
 def close_others(kept: int, log: Path) -> None:
@@ -155,8 +148,9 @@ def environment(folder: Path) -> None:
     os.environ.update(IPYTHONDIR=str(folder / "ipython"), MPLBACKEND=INLINE)
     os.environ.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1", NBGRADER_EXECUTION="autograde")
     sys.dont_write_bytecode = True
-    for name in ("tmp", "ipython", "work", "socket"):
+    for name in ("tmp", "ipython"):
         (folder / name).mkdir(exist_ok=True)
+    shutil.copytree(folder / GIVEN, folder / "work")
 
 
 INLINE = "module://matplotlib_inline.backend_inline"
@@ -184,16 +178,17 @@ class Manager(AsyncKernelManager):
         group = KernelProvisionerFactory.GROUP_NAME
         factory.provisioners["nst"] = EntryPoint("nst", f"{__name__}:Provisioner", group)
         factory.default_provisioner_name = "nst"
-        socket = KERNEL.folder / "socket"
+        socket = KERNEL.folder / SOCKET
         options |= {"transport": "ipc", "ip": str(socket / "s")}
         super().__init__(connection_file=str(socket / "c.json"), **options)
 
 
-def prepare(folder: Path, hidden: Sequence[Path], limits: Limits, files: Sequence[Path]) -> Kernel:
+def prepare(folder: Path, limits: Limits, files: Sequence[Path]) -> Kernel:
     """Make the kernel of this process; call it before there are threads."""
     global KERNEL
-    (folder / "work").mkdir(parents=True, exist_ok=True)
+    for name in SHARED:
+        (folder / name).mkdir(parents=True)
     for file in files:
-        shutil.copy(file, folder / "work" / file.name)
-    KERNEL = Kernel(folder, hidden, limits)
+        shutil.copy(file, folder / GIVEN / file.name)
+    KERNEL = Kernel(folder, limits)
     return KERNEL

@@ -10,4 +10,9 @@ class Limits:
     cell_seconds: int = 30  # then the cell is interrupted, and the notebook goes on
     seconds: int = 300  # then the kernel is killed; what passed until then counts
     memory_mb: int = 4000
-    file_mb: int = 200  # the largest file it may write; twice that for all of its files
+    file_mb: int = 200  # the largest file it may write
+
+    @property
+    def files_mb(self) -> int:
+        """What all of its files may take together."""
+        return 2 * self.file_mb

@@ -33,8 +33,11 @@ def test_without_namespaces_python_is_watched(tmp_path, monkeypatch):
     own.mkdir()
     other.mkdir()
     (other / "secret.txt").write_text("secret")
+    (own / "link").symlink_to(other)
     attempts = {
         "reads": lambda: (other / "secret.txt").read_text(),
+        "follows": lambda: (own / "link" / "secret.txt").read_text(),
+        "lists": lambda: list(other.iterdir()),
         "writes": lambda: (tmp_path / "new.txt").write_text(""),
         "removes": lambda: shutil.rmtree(other),
         "kills": lambda: os.kill(os.getppid(), 0),
@@ -43,7 +46,7 @@ def test_without_namespaces_python_is_watched(tmp_path, monkeypatch):
     }
 
     def shut_in(pipe):
-        missing = sandbox.enter(own, [other], Limits())
+        missing = sandbox.enter(own, [], Limits())
         for attempt in attempts.values():
             try:
                 pipe.send(attempt())
@@ -59,7 +62,8 @@ def test_without_namespaces_python_is_watched(tmp_path, monkeypatch):
     said = {name: ours.recv() for name in attempts}
     assert ours.recv() == [sandbox.NAMESPACES_MISSING]
     process.join()
-    assert "hidden" in said["reads"] and "own folder" in said["writes"]
+    assert all("sees its own folder" in said[name] for name in ("reads", "follows", "lists"))
+    assert "own folder" in said["writes"]
     assert "own folder" in said["removes"] and "other processes" in said["kills"]
     assert "no network" in said["calls"] and said["works"] == ""
 
@@ -345,6 +349,19 @@ HOSTILE = {
     "peeks": "import pathlib\nassert list(pathlib.Path('SUBMISSIONS').iterdir())",
     "child": "import subprocess\nsubprocess.Popen(['sleep', '5317'], start_new_session=True)",
 }
+# What would be a way out of the room; the repository and the teacher's own files are not in it.
+SEALED = {
+    "repository": "assert os.path.exists('REPOSITORY/tests') or os.path.exists('REPOSITORY/.git')",
+    "home": "assert [n for n in os.listdir('HOME') if os.path.isfile(f'HOME/{n}')]",
+    "library": "open(torch.__file__, 'a')",
+    "remounts": "assert os.system(f'mount -o remount,bind,rw {os.path.dirname(torch.__file__)}') "
+    "== 0 or not open(torch.__file__, 'a')",
+    "unmounts": "import ctypes\nassert any(ctypes.CDLL(None).umount2(line.split()[1].encode(), 2)"
+    " == 0 for line in open('/proc/mounts') if line.split()[1] != '/')",
+    "system": "open('/proc/sys/kernel/core_pattern', 'w')",
+    "link": "os.symlink('SOURCES', 'there')\nassert os.listdir('there')",
+}
+HOSTILE |= {name: f"import os, torch\n{code}" for name, code in SEALED.items()}
 
 
 @pytest.mark.slow
@@ -356,6 +373,7 @@ def test_hostile_submissions_are_contained_and_the_others_graded(source, tmp_pat
         code = code.replace("PORT", str(server.getsockname()[1]))
         code = code.replace("SOURCES", str(source.parent.parent))
         code = code.replace("SUBMISSIONS", str(tmp_path))
+        code = code.replace("REPOSITORY", str(ROOT)).replace("HOME", str(Path.home()))
         submissions[name] = tmp_path / f"{name}.ipynb"
         hand_in(submissions[name], source, ZERO, extra=code)
     submissions["good"] = tmp_path / "good.ipynb"
@@ -369,9 +387,9 @@ def test_hostile_submissions_are_contained_and_the_others_graded(source, tmp_pat
     assert reports["good"].points == FULL
     assert not [r.student for r in reports.values() if r.failure]
     assert all(report.points["gram-test"] == 0 for n, report in reports.items() if n != "good")
-    for name in ("leaves", "stubborn", "crash", "pieces"):  # their notebook ends there
+    for name in ("leaves", "stubborn", "crash"):  # their notebook ends there
         assert reports[name].total == 0 and "was ended in cell 3" in reports[name].remarks[-1]
-    on = ("loop", "writes", "grows", "calls", "child")  # theirs goes on
+    on = ("loop", "writes", "pieces", "grows", "calls", "child", *SEALED)  # theirs goes on
     messages = {name: reports[name].messages.get("double-test") for name in on}
     assert messages == dict.fromkeys(on)
     said = {name: errors_of(reports[name]) for name in HOSTILE}
@@ -381,8 +399,8 @@ def test_hostile_submissions_are_contained_and_the_others_graded(source, tmp_pat
     assert len(json.dumps(reports["floods"].notebook)) < 4_000_000
     assert sorted(tmp_path.iterdir()) == before and source.exists()
     if not reports["good"].missing:  # namespaces
-        for name in ("shell", "reads", "peeks"):
-            assert "AssertionError" in said[name] or "FileNotFoundError" in said[name]
+        for name in ("shell", "reads", "peeks", "pieces", *SEALED):
+            assert re.search("AssertionError|FileNotFoundError|OSError", said[name]), name
         running = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
         assert not [command for command in running if "5317" in command]
 
