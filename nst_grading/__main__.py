@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from nst.errors import NstError
 from nst_grading.course import make_course
-from nst_grading.grade import grade_notebooks
+from nst_grading.gradebooks import NAMES, OURS
 from nst_grading.limits import Limits
-from nst_grading.pages import write
+from nst_grading.manual import criteria, read_manual
+from nst_grading.pages import Task, write
 from nst_grading.release import find, release
 from nst_grading.report import Report
-from nst_grading.submissions import collect
+from nst_grading.runs import Run, grade_folder
+from nst_grading.seeds import release_each
+from nst_grading.tables import read_table
 
 SOURCES = Path("notebooks/assignments/source")
 
@@ -39,13 +42,25 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("release", help="write the student version of a problem set")
     command.add_argument("problem_set", help="such as ps2_gram, or a folder; 'all' for every one")
     command.add_argument("--out", type=Path, default=Path("outputs/release"), help=out)
+    text = "a version for each student of this table, for problem sets whose data vary by student"
+    command.add_argument("--each", type=Path, metavar="CSV", help=text)
     command.set_defaults(run=run_release)
 
     command = commands.add_parser("grade", help="grade whatever lies in a folder")
     command.add_argument("problem_set", help="such as ps2_gram, or a folder")
-    text = "folder or zip: student.ipynb, student/…, or nbgrader's student/ps2_gram/ps2_gram.ipynb"
+    text = "folder or archive: student.ipynb, student/…, nbgrader's student/ps2_gram/ps2_gram.ipynb"
     command.add_argument("--submissions", required=True, type=Path, help=text)
     command.add_argument("--out", type=Path, help="default: outputs/grades/PROBLEM_SET")
+    text = "what was handed in later is marked, such as '2026-11-26 18:00'"
+    command.add_argument("--due", type=moment, help=text)
+    text = "table that Canvas or Moodle exports, or one with a column 'student': for its gradebook"
+    command.add_argument("--roster", type=Path, metavar="CSV", help=text)
+    text = "run these students' notebooks again though nothing has changed"
+    command.add_argument("--again", nargs="+", default=[], metavar="STUDENT", help=text)
+    text = "grade these parts again, such as gram_shape, and nothing else that was graded before"
+    command.add_argument("--exercise", nargs="+", default=[], metavar="PART", help=text)
+    text = "codes for names in manual.csv and answers.html; codes.csv says whose they are"
+    command.add_argument("--anonymous", action="store_true", help=text)
     command.add_argument("--jobs", type=int, help="submissions at once (default: the cores)")
     usual = Limits()
     for name, what in (
@@ -64,6 +79,25 @@ def parser() -> argparse.ArgumentParser:
     for command in commands.choices.values():
         command.add_argument("--sources", type=Path, default=SOURCES, help=argparse.SUPPRESS)
     return top
+
+
+def moment(text: str) -> datetime:
+    """A date with a time, by this machine's clock unless it says otherwise."""
+    return datetime.fromisoformat(text).astimezone()
+
+
+def names_in(path: Path) -> list[str]:
+    """The students of a table.
+
+    Raises:
+        NstError: it cannot be read, or has no column of names.
+    """
+    table = read_table(path)
+    columns = {column.lower(): column for column in table.header}
+    column = next((columns[name] for name in (*OURS, *NAMES) if name in columns), None)
+    if column is None:
+        raise NstError(f"{path} has no column 'student'.")
+    return [row[column] for row in table.rows if row[column].strip()]
 
 
 def source_of(arguments: argparse.Namespace) -> Path:
@@ -85,7 +119,11 @@ def run_release(arguments: argparse.Namespace) -> int:
     else:
         sources = [source_of(arguments)]
     for source in sources:
-        print(release(source, arguments.out / source.stem))
+        out = arguments.out / source.stem
+        if arguments.each:
+            print(*release_each(source, out, names_in(arguments.each)), sep="\n")
+        else:
+            print(release(source, out))
     return 0
 
 
@@ -96,6 +134,16 @@ def run_grade(arguments: argparse.Namespace) -> int:
     limits = Limits(
         arguments.cell_seconds, arguments.seconds, arguments.memory_mb, arguments.file_mb
     )
+    exercises, schemes = criteria(source)
+    if unknown := set(arguments.exercise) - set(exercises):
+        there = ", ".join(exercises)
+        raise NstError(f"There is no exercise {', '.join(unknown)} in {source.stem}; {there}.")
+    # Before anything runs or is written: what is wrong in these shall not cost a teacher's time.
+    roster = read_table(arguments.roster) if arguments.roster else None
+    manual = read_manual(out / "manual.csv", exercises, schemes)
+    task = Task(source, out, exercises, schemes, arguments.anonymous, roster)
+    asked = arguments.again, arguments.exercise
+    run = Run(source, arguments.submissions, out, limits, arguments.jobs, arguments.due, *asked)
     warned: set[str] = set()
 
     def done(report: Report) -> None:
@@ -105,18 +153,17 @@ def run_grade(arguments: argparse.Namespace) -> int:
                 print(text, file=sys.stderr)
         print(f"{report.student}: {report.failure or points(report)}", flush=True)
 
-    with tempfile.TemporaryDirectory() as scratch:
-        submissions = collect(arguments.submissions, source.stem, Path(scratch))
-        reports = grade_notebooks(
-            submissions, source, limits=limits, jobs=arguments.jobs, done=done
-        )
-    for path in write(reports, out, source.stem):
-        print(path)
+    reports = grade_folder(run, done)
+    paths, notes = write(reports, task, manual)
+    print(*notes, sep="\n", file=sys.stderr, end="\n" if notes else "")
+    print(*paths, sep="\n")
     return 1 if any(report.failure for report in reports.values()) else 0
 
 
 def points(report: Report) -> str:
     """A student's points in a few words."""
+    if report.refused:
+        return report.refused
     unread = f", {len(report.unread)} to be read" if report.unread else ""
     return f"{report.total:g} of {report.possible:g}{unread}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import nbformat
@@ -14,6 +15,7 @@ from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
 
 from nst_grading.kernels import Kernel, Manager
+from nst_grading.partial import last, needed
 from nst_grading.report import Report
 from nst_grading.restore import name_of
 
@@ -27,7 +29,7 @@ Resources = dict[str, Any]
 class FairExecute(Execute):
     """nbgrader's `Execute`, with tests run by `nst_grading.fair` in the kernel that waits."""
 
-    def __init__(self, kernel: Kernel, report: Report) -> None:
+    def __init__(self, kernel: Kernel, report: Report, only: Collection[str] = ()) -> None:
         super().__init__(
             kernel_manager_class=Manager,
             kernel_name="python3",
@@ -37,7 +39,7 @@ class FairExecute(Execute):
             record_timing=False,
             store_widget_state=False,
         )
-        self.kernel, self.report = kernel, report
+        self.kernel, self.report, self.only = kernel, report, only
         self.shown: Counter[int] = Counter()
         self.dead = ""  # why there is no kernel any more
 
@@ -49,6 +51,14 @@ class FairExecute(Execute):
         self.kernel.deadline = time.monotonic() + self.kernel.limits.seconds
         return client
 
+    def preprocess(
+        self, nb: NotebookNode, resources: Resources | None = None, **options: Any
+    ) -> tuple[NotebookNode, Resources]:
+        """Run the notebook; if only some parts are graded, no more of it than they need."""
+        self.tests = needed(nb.cells, self.only)
+        self.last = last(nb.cells, self.tests)
+        return super().preprocess(nb, resources, **options)
+
     def preprocess_cell(
         self, cell: NotebookNode, resources: Resources, index: int
     ) -> tuple[NotebookNode, Resources]:
@@ -56,6 +66,8 @@ class FairExecute(Execute):
         if cell.cell_type != "code":
             return cell, resources
         test = is_grade(cell) and not is_solution(cell)
+        if self.only and ((test and name_of(cell) not in self.tests) or index > self.last):
+            return cell, resources
         try:
             if self.dead:
                 raise DeadKernelError

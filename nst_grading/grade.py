@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,7 @@ def grade_notebooks(
     *,
     limits: Limits | None = None,
     jobs: int | None = None,
+    only: Collection[str] = (),
     done: Callable[[Report], None] | None = None,
 ) -> dict[str, Report]:
     """Grade many notebooks at once, each in a process of its own.
@@ -66,6 +67,8 @@ def grade_notebooks(
         source: the problem set's notebook with solutions and hidden tests, or its folder.
         limits: what each may use.
         jobs: how many at once; as many as the machine has cores if left out.
+        only: the ids of graded cells; the reports then have these alone, and no more of the
+            notebooks runs than they need. Everything if left out.
         done: called with each report when it is there, in the order of their ends.
 
     Returns:
@@ -80,7 +83,7 @@ def grade_notebooks(
     tell = threading.Lock()
 
     def one(student: str) -> Report:
-        report = in_process(Job(student, paths[student], released, limits))
+        report = in_process(Job(student, paths[student], released, limits, frozenset(only)))
         with tell:
             if done:
                 done(report)
@@ -100,6 +103,7 @@ class Job:
     path: Path
     released: Path  # the released notebook, in a course folder with its gradebook
     limits: Limits
+    only: frozenset[str] = frozenset()
 
 
 def in_process(job: Job) -> Report:
@@ -169,6 +173,7 @@ def grade_one(job: Job, kernel: Any) -> Report:
     from nbgrader.utils import determine_grade, is_grade, is_locked
 
     from nst_grading.execute import FairExecute
+    from nst_grading.seeds import put_in
 
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)
     report = Report(job.student, missing=kernel.missing)
@@ -187,7 +192,8 @@ def grade_one(job: Job, kernel: Any) -> Report:
     ids = {"student": job.student, "assignment": name, "notebook": name, "db_url": database}
     resources = {"nbgrader": ids, "metadata": {}}
     notebook = restore(notebook, release, resources, report)
-    FairExecute(kernel, report).preprocess(notebook, resources)
+    put_in(notebook, job.student, job.released.stem)
+    FairExecute(kernel, report, job.only).preprocess(notebook, resources)
     for cell in filter(is_grade, notebook.cells):
         name = cell.metadata.nbgrader.grade_id
         score = determine_grade(cell)[0]
@@ -198,6 +204,9 @@ def grade_one(job: Job, kernel: Any) -> Report:
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         if output.get("ename") in ("ImportError", "ModuleNotFoundError"):  # perhaps not its fault
             report.remarks.append(f"An import failed: {output.evalue}.")
+    if job.only:
+        report.points = {name: report.points[name] for name in job.only & set(report.points)}
+        report.messages = {n: text for n, text in report.messages.items() if n in job.only}
     report.remarks = list(dict.fromkeys(report.remarks))
     report.notebook = notebook
     return report

@@ -21,6 +21,12 @@ class Report:
     failure: str = ""  # why the grader itself could not grade it
     refused: str = ""  # why what was handed in cannot be graded; there are no points then
     notebook: dict[str, Any] | None = None  # the executed notebook, as JSON
+    comments: dict[str, list[str]] = field(default_factory=dict)  # a person's, by exercise
+    late: str = ""  # by how much, or "yes"
+    attempts: int = 1
+    platform: str = ""  # "Canvas" or "Moodle", where the file's name says so
+    number: str = ""  # the student's there
+    key: str = ""  # what was graded: hashes of the submission, and of all else that matters
 
     def refuse(self, why: str) -> Report:
         """Say why it cannot be graded; returns itself."""

@@ -1,88 +1,181 @@
-"""Finds the submissions in whatever a teacher has: a folder in one of several layouts, or a zip.
+"""Finds the submissions in what a teacher has: a folder in one of several layouts, or an archive.
 
 - nbgrader's: `alice/ps2_gram/ps2_gram.ipynb`
 - a folder for each student, as learning platforms hand out: `alice/anything.ipynb`; where there are
   several notebooks, the one with the problem set's name, or else the newest
-- notebooks named by student: `alice.ipynb`
-- a zip of any of these, or a zip for each student: `alice.zip`
+- notebooks named by student: `alice.ipynb`, or by Canvas or Moodle (`nst_grading.names`)
+- an archive of any of these, or an archive for each student: `alice.zip`, `alice.7z`, …
+
+Everything that lies there becomes a row, with a reason where there is nothing to grade. Symbolic
+links are not followed: they could lead to a neighbour's work, or to the teacher's files.
 """
 
 from __future__ import annotations
 
-import zipfile
+import itertools
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 
 from nst.errors import NstError
+from nst_grading.archives import kind, unpack
+from nst_grading.names import Who, who
 
-MOST = 200 * 10**6  # bytes that an archive may unpack to
+CLUTTER = (".", "__MACOSX", "Thumbs.db", "desktop.ini")  # what systems leave behind
+NOTEBOOKS = (".ipynb",), (".ipynb.txt", ".ipynb.json", ".json"), (".html", ".htm")  # better first
+OFFICE = (".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".pages", ".numbers")  # zips, too
+DEEPEST = 3  # archives in archives
 
 
-def collect(folder: str | Path, problem_set: str, scratch: Path) -> dict[str, Path]:
-    """Notebooks by student, sorted by name.
+@dataclass
+class HandIn:
+    """What one student has handed in."""
+
+    student: str
+    path: Path | None  # the notebook that counts; None where there is none
+    reason: str = ""  # why there is none
+    who: Who = field(default_factory=lambda: Who(""))
+    when: datetime | None = None
+    attempts: int = 1
+    others: list[str] = field(default_factory=list)  # what else was handed in
+
+
+class Unpacker:
+    """Gives each archive a folder of its own, so that none can overwrite another's files."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch, self.numbers = scratch, itertools.count(1)
+
+    def __call__(self, archive: Path) -> Path:
+        """Unpack an archive.
+
+        Raises:
+            NstError: it cannot be used; the message says why.
+        """
+        return unpack(archive, self.scratch / str(next(self.numbers)))
+
+    def alone(self, path: Path) -> Path:
+        """A copy of a file in a folder of its own."""
+        folder = self.scratch / str(next(self.numbers))
+        folder.mkdir()
+        return Path(shutil.copy2(path, folder))
+
+
+def collect(folder: str | Path, problem_set: str, scratch: Path) -> list[HandIn]:
+    """What was handed in, one for each student, sorted by name.
 
     Args:
-        folder: the folder, or the zip.
+        folder: the folder, or the archive.
         problem_set: its name, such as "ps2_gram".
-        scratch: where zips are unpacked to.
+        scratch: an empty folder, where archives are unpacked to.
 
     Raises:
-        NstError: there is no such folder, no notebook in it, or a zip that cannot be used.
+        NstError: there is no such folder, nothing in it, or an archive of all that is damaged.
     """
-    root = Path(folder)
-    if root.suffix == ".zip" and root.is_file():
-        root = unpack(root, scratch / "all")
-        inner = [path for path in root.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-        whole = len(inner) == 1 and inner[0].is_dir()  # the folder of all students was zipped
+    root, opened = Path(folder), Unpacker(scratch)
+    if root.is_file():
+        root = opened(root)
+        inner = [path for path in root.iterdir() if not path.name.startswith(CLUTTER)]
+        whole = len(inner) == 1 and inner[0].is_dir()  # the folder of all students was packed
         if whole and not any(inner[0].glob(f"{problem_set}*")):
             root = inner[0]
     if not root.is_dir():
         raise NstError(f"There is no folder {folder}.")
-    found: dict[str, Path] = {}
-    for path in sorted(root.iterdir()):
-        if path.name.startswith((".", "__MACOSX")):
-            continue
-        notebook = path if path.suffix == ".ipynb" else None
-        if path.suffix == ".zip":
-            notebook = choose(unpack(path, scratch / path.stem), problem_set)
-        elif path.is_dir():
-            notebook = choose(path, problem_set)
-        if notebook and path.stem in found:
-            raise NstError(f"There are two submissions named {path.stem} in {folder}.")
-        if notebook:
-            found[path.stem if path.is_file() else path.name] = notebook
-    if not found:
+    entries = [path for path in sorted(root.iterdir()) if not path.name.startswith(CLUTTER)]
+    if not entries:
         raise NstError(
             f"There is no notebook in {folder}: it should hold student.ipynb, student.zip or "
             f"student/{problem_set}/{problem_set}.ipynb."
         )
-    return found
+    return merge([look(path, problem_set, opened) for path in entries])
 
 
-def choose(folder: Path, problem_set: str) -> Path | None:
-    """The notebook of one student's folder; None if there is none."""
-    notebooks = [
-        path
-        for path in sorted(folder.rglob("*.ipynb"))
-        if not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
-    ]
+def look(entry: Path, problem_set: str, opened: Unpacker) -> HandIn:
+    """What one file or folder holds."""
+    reasons: list[str] = []
+    try:
+        found = choose(list(files(entry, opened, reasons)), problem_set)
+    except OSError as error:
+        found, reasons = [], [f"{entry.name} cannot be read ({error.strerror})."]
+    path = found[0] if found else None
+    if path == entry and path.stem == problem_set:  # its neighbours are not its own files
+        path = opened.alone(path)
+    others = [other.name for other in found[1:]]
+    reason = "" if path else " ".join(reasons) or f"There is no notebook in {entry.name}."
+    sender = who(entry.name, entry.is_dir())
+    when = time_of(path or entry)
+    return HandIn(sender.student, path, reason, sender, when, sender.attempt, others)
+
+
+def files(path: Path, opened: Unpacker, reasons: list[str], depth: int = 0) -> Iterator[Path]:
+    """The files in a file, folder or archive that may be notebooks; why others are not."""
+    if path.is_symlink():
+        reasons.append(f"{path.name} is a symbolic link, which is not followed.")
+    elif path.is_dir():
+        for inner in sorted(path.iterdir()):
+            if not inner.name.startswith(CLUTTER):
+                yield from files(inner, opened, reasons, depth)
+    elif rank(path) is not None:
+        yield path
+    elif path.is_file() and not path.name.lower().endswith(OFFICE) and kind(path):
+        try:
+            if depth == DEEPEST:
+                raise NstError(f"{path.name} is an archive in too many others.")
+            yield from files(opened(path), opened, reasons, depth + 1)
+        except NstError as error:
+            reasons.append(str(error))
+    elif path.is_file():
+        reasons.append(f"{path.name} is no notebook.")
+
+
+def rank(path: Path) -> int | None:
+    """How good a notebook it may be by its name, 0 the best; None: it is none."""
+    name = path.name.lower()
+    return next((i for i, suffixes in enumerate(NOTEBOOKS) if name.endswith(suffixes)), None)
+
+
+def choose(notebooks: list[Path], problem_set: str) -> list[Path]:
+    """The notebooks of one student that belong to the problem set, the one that counts first."""
+    best = min((rank(path) or 0 for path in notebooks), default=0)
+    notebooks = [path for path in notebooks if rank(path) == best]
     # A folder for each problem set: only this one's counts.
     sets = [path for path in notebooks if path.parent.name == problem_set]
-    named = [path for path in sets or notebooks if path.stem == problem_set]
+    named = [path for path in sets or notebooks if path.name.split(".")[0] == problem_set]
     candidates = named or sets or notebooks
-    return max(candidates, key=lambda path: path.stat().st_mtime) if candidates else None
+    return sorted(candidates, key=lambda path: -path.stat().st_mtime)
 
 
-def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack a zip; zipfile keeps every name within the folder.
+def time_of(path: Path) -> datetime:
+    """When it was handed in: nbgrader's note of it, or the time of the file."""
+    note = path.parent / "timestamp.txt"
+    if note.is_file() and not note.is_symlink() and note.stat().st_size < 100:
+        text = note.read_text(errors="replace").strip().removesuffix("UTC").strip()
+        try:
+            return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
+        except ValueError:
+            pass
+    return datetime.fromtimestamp(path.lstat().st_mtime, timezone.utc)
 
-    Raises:
-        NstError: it is damaged, or too large.
-    """
-    try:
-        with zipfile.ZipFile(archive) as file:
-            if sum(member.file_size for member in file.infolist()) > MOST:
-                raise NstError(f"{archive.name} unpacks to more than {MOST // 10**6} MB.")
-            file.extractall(folder)
-    except zipfile.BadZipFile as error:
-        raise NstError(f"{archive.name} is no zip that can be read.") from error
-    return folder
+
+def merge(found: list[HandIn]) -> list[HandIn]:
+    """One for each student: the newest that can be graded; the others are named in it."""
+    by_student: dict[tuple[str, str], list[HandIn]] = {}
+    for hand_in in found:
+        by_student.setdefault((hand_in.student, hand_in.who.number), []).append(hand_in)
+    shared = [student for student, _ in by_student]
+    merged = []
+    for (student, number), several in by_student.items():
+        last = max(several, key=lambda h: (h.path is not None, h.who.order, h.when or 0))
+        last.others += [source_of(other) for other in several if other is not last]
+        last.attempts = max(len(several), *(h.attempts for h in several))
+        if shared.count(student) > 1 and number:  # two students with one name
+            last.student = f"{student} {number}"
+        merged.append(last)
+    return sorted(merged, key=lambda hand_in: hand_in.student)
+
+
+def source_of(hand_in: HandIn) -> str:
+    """What one was handed in as, in a few words."""
+    return hand_in.path.name if hand_in.path else hand_in.reason

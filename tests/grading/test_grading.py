@@ -255,19 +255,20 @@ def test_submissions_are_found_in_any_layout(source, tmp_path):
     with zipfile.ZipFile(root / "carol.zip", "w") as file:
         file.write(source, "deep/tiny.ipynb")
         file.write(source, "__MACOSX/deep/._tiny.ipynb")
-    found = collect(root, "tiny", tmp_path / "scratch")
-    assert list(found) == ["a", "alice", "bob", "carol"]
-    assert found["alice"] == root / "alice/tiny/tiny.ipynb"
+    found = {h.student: h for h in collect(root, "tiny", tmp_path / "scratch")}
+    assert list(found) == ["a", "alice", "bob", "carol", "notes"]
+    assert found["alice"].path == root / "alice/tiny/tiny.ipynb"
+    assert found["notes"].path is None and found["notes"].reason == "notes.txt is no notebook."
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as file:
         file.write(source, "export/dora.ipynb")
-    assert list(collect(tmp_path / "all.zip", "tiny", tmp_path / "scratch")) == ["dora"]
+    (dora,) = collect(tmp_path / "all.zip", "tiny", tmp_path / "more")
+    assert dora.student == "dora" and dora.path.read_bytes() == source.read_bytes()
     (root / "bob.zip").write_text("no zip")
-    with pytest.raises(NstError, match="no zip"):
-        collect(root, "tiny", tmp_path / "scratch")
-    (root / "bob.zip").unlink()
     shutil.copy(source, root / "bob.ipynb")
-    with pytest.raises(NstError, match="two submissions named bob"):
-        collect(root, "tiny", tmp_path / "scratch")
+    os.utime(root / "bob.ipynb", (2e9, 2e9))  # the newest of the three
+    bob = {h.student: h for h in collect(root, "tiny", tmp_path / "again")}["bob"]
+    assert bob.path == root / "bob.ipynb" and bob.attempts == 3
+    assert bob.others == ["my work.ipynb", "bob.zip is no notebook."]
     (tmp_path / "empty").mkdir()
     with pytest.raises(NstError, match="no notebook"):
         collect(tmp_path / "empty", "tiny", tmp_path)
@@ -282,11 +283,12 @@ def test_the_command_writes_points_feedback_and_a_summary(source, tmp_path, caps
     assert main([*command, "--jobs", "2"]) == 0
     assert "alice: 5 of 6, 1 to be read" in capsys.readouterr().out
     rows = list(csv.reader((out / "points.csv").read_text().splitlines()))
-    assert rows[0] == ["student", "gram-test", "double-test", "words", "total", "remarks"]
+    parts = "gram-test", "double-test", "words"
+    assert rows[0] == ["student", *parts, "total", "late", "attempts", "remarks"]
     assert rows[1:] == [
-        ["(possible)", "3.0", "2.0", "1.0", "6.0", ""],
-        ["alice", "3.0", "2.0", "", "5.0", ""],
-        ["bob", "0.0", "2.0", "", "2.0", ""],
+        ["(possible)", "3.0", "2.0", "1.0", "6.0", "", "", ""],
+        ["alice", "3.0", "2.0", "", "5.0", "", "1", ""],
+        ["bob", "0.0", "2.0", "", "2.0", "", "1", ""],
     ]
     summary = (out / "summary.md").read_text()
     assert (
@@ -303,7 +305,7 @@ def test_the_command_writes_points_feedback_and_a_summary(source, tmp_path, caps
     (out / "manual.csv").write_text(manual)
     assert main([*command, "--jobs", "2"]) == 0
     rows = list(csv.reader((out / "points.csv").read_text().splitlines()))
-    assert rows[2] == ["alice", "3.0", "2.0", "0.5", "5.5", ""]
+    assert rows[2] == ["alice", "3.0", "2.0", "0.5", "5.5", "", "1", ""]
 
 
 def test_the_command_says_what_it_cannot_find(tmp_path, capsys):

@@ -1,0 +1,155 @@
+"""One run of the grader over a folder: what is new is graded, all else is kept."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from nst.errors import NstError
+from nst_grading.grade import beside, grade_notebooks
+from nst_grading.limits import Limits
+from nst_grading.report import Report
+from nst_grading.store import key_of, load, save, task_of
+from nst_grading.submissions import HandIn, collect
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is asked to do."""
+
+    source: Path
+    submissions: Path
+    out: Path
+    limits: Limits
+    jobs: int | None = None
+    due: datetime | None = None
+    again: Collection[str] = ()  # students whose notebooks run again though nothing has changed
+    exercises: Collection[str] = ()  # parts that are graded again, and no others
+
+
+def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
+    """Grade what lies in a folder; returns the reports of this run and of earlier ones.
+
+    Args:
+        run: what to grade.
+        done: called with each report that is made anew.
+
+    Raises:
+        NstError: there is nothing there, or a student or an exercise that was named is not.
+    """
+    before, task = load(run.out), task_of(run.source, run.limits)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = collect(run.submissions, run.source.stem, Path(scratch).resolve())
+        if missing := set(run.again) - {hand_in.student for hand_in in found}:
+            raise NstError(f"There is no submission by {', '.join(sorted(missing))}.")
+        by_student = {hand_in.student: hand_in for hand_in in found}
+        keys = {h.student: key_of(h.path, own(h, run), task) for h in found if h.path}
+        whole, parts = to_do(run, keys, before)
+
+        def keep(report: Report) -> None:
+            report = settle(report, keys[report.student], before, report.student in parts)
+            before[report.student] = report
+            describe(report, by_student[report.student], run.due)
+            save(report, run.out)
+            done(report)
+
+        for students, only in ((whole, ()), (parts, run.exercises)):
+            paths = {s: path for s in students if (path := by_student[s].path)}
+            if paths:
+                limits, jobs = run.limits, run.jobs
+                grade_notebooks(paths, run.source, limits=limits, jobs=jobs, only=only, done=keep)
+        for hand_in in found:
+            if hand_in.path is None:
+                refuse(hand_in, before, done)
+            describe(before[hand_in.student], hand_in, run.due)
+    return dict(sorted(before.items()))
+
+
+def own(hand_in: HandIn, run: Run) -> list[Path]:
+    """The other files that the submission's code gets."""
+    path = hand_in.path
+    return beside(path) if path and path.stem == run.source.stem else []
+
+
+def to_do(
+    run: Run, keys: Mapping[str, str], before: Mapping[str, Report]
+) -> tuple[list[str], list[str]]:
+    """Whose notebooks run whole, and whose only for some exercises."""
+    old = {student: before[student].key if student in before else "" for student in keys}
+    same = [s for s in keys if old[s].split(":")[0] == keys[s].split(":")[0]]
+    parts = [s for s in same if run.exercises and s not in run.again]
+    changed = [s for s in keys if s in run.again or (s not in parts and old[s] != keys[s])]
+    return changed, parts
+
+
+def settle(new: Report, key: str, before: Mapping[str, Report], part: bool) -> Report:
+    """The report to keep: the new one, or the old one with what is new in it."""
+    old = before.get(new.student)
+    if new.failure:  # not kept as graded, so that the next run tries again
+        return new
+    new.key = key
+    if part and old:
+        return joined(old, new)
+    if new.refused and old and old.notebook:
+        return kept(old, new.refused)
+    return new
+
+
+def kept(old: Report, why: str) -> Report:
+    """An earlier report, which counts as what came later cannot be graded."""
+    text = f"What was handed in last cannot be graded, and what came before counts: {why}"
+    return replace(old, remarks=[*(r for r in old.remarks if r != text), text])
+
+
+def joined(old: Report, new: Report) -> Report:
+    """An earlier report with the points, messages and outputs of some parts from a new one."""
+    report = deepcopy(old)
+    report.key, report.out_of = new.key, new.out_of
+    report.points |= new.points
+    report.messages = {n: m for n, m in old.messages.items() if n not in new.points} | new.messages
+    report.remarks = list(dict.fromkeys([*old.remarks, *new.remarks]))
+    cells = {id_of(cell): cell for cell in (new.notebook or {}).get("cells", [])}
+    for i, cell in enumerate((report.notebook or {}).get("cells", [])):
+        if id_of(cell) in new.points:
+            report.notebook["cells"][i] = cells[id_of(cell)]  # type: ignore[index]
+    return report
+
+
+def id_of(cell: Mapping[str, dict[str, dict[str, str]]]) -> str:
+    """A cell's id in nbgrader, or an empty text."""
+    return cell["metadata"].get("nbgrader", {}).get("grade_id", "")
+
+
+def refuse(hand_in: HandIn, before: dict[str, Report], done: Callable[[Report], None]) -> None:
+    """A row with a reason for a hand-in without a notebook."""
+    old = before.get(hand_in.student)
+    if old and old.notebook:
+        before[hand_in.student] = kept(old, hand_in.reason)
+    else:
+        before[hand_in.student] = Report(hand_in.student).refuse(hand_in.reason)
+    done(before[hand_in.student])
+
+
+def describe(report: Report, hand_in: HandIn, due: datetime | None) -> None:
+    """Note when, how often and as what it was handed in."""
+    report.attempts, report.late = hand_in.attempts, "yes" if hand_in.who.late else ""
+    report.platform, report.number = hand_in.who.platform, hand_in.who.number
+    if due and hand_in.when and hand_in.when > due:
+        report.late = span((hand_in.when - due).total_seconds())
+    text = "Also handed in, and not graded: "
+    report.remarks = [remark for remark in report.remarks if not remark.startswith(text)]
+    if hand_in.others:
+        report.remarks.append(f"{text}{', '.join(hand_in.others)}.")
+
+
+def span(seconds: float) -> str:
+    """A time, in words that a list of them can be sorted by eye."""
+    minutes = int(seconds // 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{max(1, minutes)} min"
