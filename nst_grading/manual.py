@@ -80,7 +80,7 @@ def read_manual(path: Path, exercises: Mapping[str, float], schemes: Criteria) -
 
 
 def apply(
-    reports: Mapping[str, Report], table: Table, schemes: Criteria, shown: Callable[[str], str]
+    reports: Mapping[str, Report], table: Table, schemes: Criteria, known: Mapping[str, str]
 ) -> list[str]:
     """Put the marks into the reports; returns whom they name in vain.
 
@@ -88,9 +88,8 @@ def apply(
         reports: by student.
         table: what a person has filled in.
         schemes: the criteria.
-        shown: the name that stands for a student in the table, or a code.
+        known: the students, by what may stand for them in the table: names and codes.
     """
-    known = {safe(name): name for name in reports} | {shown(name): name for name in reports}
     given: dict[tuple[str, str], dict[str, float]] = {}
     strangers = []
     for row in table.rows:
@@ -125,6 +124,7 @@ def write_manual(
     unread: Mapping[str, list[str]],
     table: Table,
     schemes: Criteria,
+    known: Mapping[str, str],
     shown: Callable[[str], str],
 ) -> None:
     """Add what is to be read to the file; its rows stay, in their order and with all they hold.
@@ -135,19 +135,20 @@ def write_manual(
         unread: the answers that a person reads, marked or not, by student.
         table: the file as it is.
         schemes: the criteria.
-        shown: the name that stands for a student in the table, or a code.
+        known: the students, by what may stand for them in the table: names and codes.
+        shown: what is to stand there for a student.
     """
-    known = {safe(name): shown(name) for name in reports} | {shown(n): shown(n) for n in reports}
+    cells = {name: safe(shown(name)) for name in reports}
     header = [*table.header, *(name for name in HEADER if name not in table.header)]
     rows: list[dict[str, Any]] = []
     for row in table.rows:
         student = row["student"].strip()
-        rows.append(row | {"student": known.get(student, student)})
+        rows.append(row | {"student": cells.get(known.get(student, ""), student)})
     there = {(row["student"], row["exercise"].strip(), row.get("criterion", "")) for row in rows}
     for student in reports:
         for exercise in unread.get(student, []):
             for criterion, possible in schemes.get(exercise, {"": 0.0}).items():
-                key = shown(student), exercise, safe(criterion)
+                key = cells[student], exercise, safe(criterion)
                 if key not in there:
                     most = f"{possible or reports[student].out_of[exercise]:g}"
                     rows.append(dict(zip(HEADER, [*key[:2], "", most, criterion, ""], strict=True)))

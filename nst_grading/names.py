@@ -18,7 +18,7 @@ MOODLE = re.compile(
 )
 AGAIN = re.compile(r"(?P<student>.+?) ?\((?P<order>\d{1,2})\)", re.DOTALL)
 UPLOAD = re.compile(r"-(\d{1,2})(\.\w+)*$")
-SUFFIX = re.compile(r"(\.(ipynb|txt|json|html?|zip|7z|rar|tar|t?gz|bz2|xz))+$", re.IGNORECASE)
+SUFFIX = re.compile(r"(\.(ipynb|txt|json|html?|zip|7z|rar|tar|tgz|gz|bz2|xz))+$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

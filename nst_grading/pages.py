@@ -18,7 +18,7 @@ from nst_grading.manual import Criteria, apply, write_manual
 from nst_grading.report import Report
 from nst_grading.store import file_name
 from nst_grading.summary import summary
-from nst_grading.tables import Table, replace
+from nst_grading.tables import Table, replace, safe
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,17 @@ def write(reports: Mapping[str, Report], task: Task, manual: Table) -> tuple[lis
     reports, out, title = deepcopy(dict(reports)), task.out, task.source.stem
     notes = []
     unread = {student: report.unread for student, report in reports.items()}
+    known = {safe(student): student for student in reports}
     shown: Callable[[str], str] = str
-    if task.anonymous:
-        shown = codes(list(reports), out / "codes.csv").__getitem__
-    for student in apply(reports, manual, task.schemes, shown):
+    if task.anonymous or (out / "codes.csv").exists():  # marks given by code keep their meaning
+        drawn = codes(list(reports), out / "codes.csv")
+        known |= {code: student for student, code in drawn.items() if student in reports}
+        shown = drawn.__getitem__ if task.anonymous else str
+    for student in apply(reports, manual, task.schemes, known):
         notes.append(f"manual.csv: there is no submission, or no such part, for {student}.")
     paths = [out / "points.csv", out / "summary.md", out / "summary.html", out / "alike.html"]
     if any(unread.values()) or manual.rows:
-        write_manual(out / "manual.csv", reports, unread, manual, task.schemes, shown)
+        write_manual(out / "manual.csv", reports, unread, manual, task.schemes, known, shown)
         put(out / "answers.html", answers(reports, task.schemes, title, shown))
         paths += [out / "manual.csv", out / "answers.html"]
     write_points(reports, task.exercises, paths[0])

@@ -138,7 +138,7 @@ def describe(report: Report, hand_in: HandIn, due: datetime | None) -> None:
     """Note when, how often and as what it was handed in."""
     report.attempts, report.late = hand_in.attempts, "yes" if hand_in.who.late else ""
     report.platform, report.number = hand_in.who.platform, hand_in.who.number
-    if due and hand_in.when and hand_in.when > due:
+    if due and hand_in.when > due:
         report.late = span((hand_in.when - due).total_seconds())
     text = "Also handed in, and not graded: "
     report.remarks = [remark for remark in report.remarks if not remark.startswith(text)]

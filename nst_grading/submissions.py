@@ -37,7 +37,7 @@ class HandIn:
     path: Path | None  # the notebook that counts; None where there is none
     reason: str = ""  # why there is none
     who: Who = field(default_factory=lambda: Who(""))
-    when: datetime | None = None
+    when: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     attempts: int = 1
     others: list[str] = field(default_factory=list)  # what else was handed in
 
@@ -117,7 +117,7 @@ def files(path: Path, opened: Unpacker, reasons: list[str], depth: int = 0) -> I
         for inner in sorted(path.iterdir()):
             if not inner.name.startswith(CLUTTER):
                 yield from files(inner, opened, reasons, depth)
-    elif rank(path) is not None:
+    elif path.is_file() and rank(path) is not None:
         yield path
     elif path.is_file() and not path.name.lower().endswith(OFFICE) and kind(path):
         try:
@@ -167,13 +167,18 @@ def merge(found: list[HandIn]) -> list[HandIn]:
     shared = [student for student, _ in by_student]
     merged = []
     for (student, number), several in by_student.items():
-        last = max(several, key=lambda h: (h.path is not None, h.who.order, h.when or 0))
+        last = max(several, key=lambda h: (worth(h), h.who.order, h.when))
         last.others += [source_of(other) for other in several if other is not last]
         last.attempts = max(len(several), *(h.attempts for h in several))
         if shared.count(student) > 1 and number:  # two students with one name
             last.student = f"{student} {number}"
         merged.append(last)
     return sorted(merged, key=lambda hand_in: hand_in.student)
+
+
+def worth(hand_in: HandIn) -> int:
+    """Whether it can be graded, and how well: a notebook is better than a page made from it."""
+    return -(rank(hand_in.path) or 0) if hand_in.path else -len(NOTEBOOKS)
 
 
 def source_of(hand_in: HandIn) -> str:

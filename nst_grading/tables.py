@@ -72,7 +72,7 @@ def read_table(path: Path) -> Table:
             if any(cell.strip() for cell in cells):
                 table.rows.append(dict(zip(header, cells + [""] * len(header), strict=False)))
                 table.lines.append(reader.line_num)
-                if any(cell.strip() for cell in cells[len(header) :]):
+                if len(cells) > len(header):
                     table.strange.append(reader.line_num)
     except csv.Error as error:
         raise NstError(f"{path}, line {reader.line_num}: {error}.") from error
