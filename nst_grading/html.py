@@ -33,6 +33,7 @@ TAGS = {
     *("li", "ol", "p", "pre", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr"),
     "ul",
 }
+ANCHOR = re.compile(r'<a class="anchor-link"[^>]*>[^<]*</a>')  # beside each heading
 LONGEST = 50_000  # characters of Markdown; beyond, its source is shown
 PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=\s]+")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -75,7 +76,7 @@ def markdown(source: str) -> str:
     from nbconvert.filters import markdown2html
 
     try:
-        made: Any = markdown2html(CONTROLS.sub("", source))
+        made: Any = ANCHOR.sub("", markdown2html(CONTROLS.sub("", source)))
         return str(bleach.clean(made, TAGS, {"img": harmless}, {"data"}, strip=True))
     except Exception:  # such as RecursionError in what is nested too deep
         return f"<pre>{text(source)}</pre>"
