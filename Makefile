@@ -54,11 +54,11 @@ site: pages
 
 # The student version of a problem set, or of all of them, into outputs/release.
 assignment: teacher
-	$(BIN)/python -m nst_grading release $(or $(PS),all)
+	$(BIN)/python -m nst_grading release $(or $(PS),all) $(OPTIONS)
 
 # Grades whatever lies in a folder, into outputs/grades: see notebooks/assignments/TEACHING.md.
 grade: teacher
-	$(BIN)/python -m nst_grading grade $(PS) --submissions "$(SUBMISSIONS)"
+	$(BIN)/python -m nst_grading grade $(PS) --submissions "$(SUBMISSIONS)" $(OPTIONS)
 
 # nbgrader's course folder, for its extension of JupyterLab.
 course: teacher

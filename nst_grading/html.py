@@ -11,6 +11,7 @@ import base64
 import hashlib
 import html
 import re
+from functools import lru_cache
 from typing import Any
 
 STYLE = """
@@ -68,6 +69,7 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
 
 
+@lru_cache(10_000)  # most of a class's cells are the problem set's own
 def markdown(source: str) -> str:
     """A student's Markdown, rendered as far as it is harmless."""
     if len(source) > LONGEST:

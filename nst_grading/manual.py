@@ -69,6 +69,8 @@ def read_manual(path: Path, exercises: Mapping[str, float], schemes: Criteria) -
             continue
         if text and most is None:
             wrong.append(f"{where}: there is no such exercise.")
+        elif text and criterion not in schemes.get(exercise, {}) | {"": 0}:
+            wrong.append(f"{where}: the mark scheme has no criterion {criterion!r}.")
         elif most is not None and not 0 <= value <= most:
             wrong.append(f"{where}: {text} is not between 0 and {most:g}.")
         key = student, exercise, criterion
@@ -98,11 +100,16 @@ def apply(
             strangers += [row["student"]] if row["points"].strip() else []
             continue
         criterion = original(row.get("criterion", "")).strip()
-        if row["points"].strip():
-            given.setdefault((student, exercise), {})[criterion] = number(row["points"])
-        if comment := original(row.get("comment", "")).strip():
-            said = f"{criterion}: {comment}" if criterion else comment
-            reports[student].comments.setdefault(exercise, []).append(said)
+        mark, comment = row["points"].strip(), original(row.get("comment", "")).strip()
+        if mark:
+            given.setdefault((student, exercise), {})[criterion] = number(mark)
+        if criterion and mark:
+            of = schemes[exercise][criterion]
+            comment = f"{criterion} {number(mark):g} of {of:g}. {comment}".strip()
+        elif criterion and comment:
+            comment = f"{criterion} {comment}"
+        if comment:
+            reports[student].comments.setdefault(exercise, []).append(comment)
     for (student, exercise), marks in given.items():
         report, wanted = reports[student], schemes.get(exercise, {"": 0})
         if "" in marks or set(marks) >= set(wanted):  # the whole, or every criterion

@@ -26,6 +26,8 @@ class Report:
     attempts: int = 1
     platform: str = ""  # "Canvas" or "Moodle", where the file's name says so
     number: str = ""  # the student's there
+    when: str = ""  # it was handed in, in ISO 8601
+    order: list[int] = field(default_factory=list)  # by the platform: later ones have larger ones
     key: str = ""  # what was graded: hashes of the submission, and of all else that matters
 
     def refuse(self, why: str) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ from nst_grading.grade import beside, grade_notebooks
 from nst_grading.limits import Limits
 from nst_grading.report import Report
 from nst_grading.store import key_of, load, save, task_of
-from nst_grading.submissions import HandIn, collect
+from nst_grading.submissions import HandIn, collect, source_of
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,12 @@ def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
         found = collect(run.submissions, run.source.stem, Path(scratch).resolve())
         if missing := set(run.again) - {hand_in.student for hand_in in found}:
             raise NstError(f"There is no submission by {', '.join(sorted(missing))}.")
-        by_student = {hand_in.student: hand_in for hand_in in found}
         keys = {h.student: key_of(h.path, own(h, run), task) for h in found if h.path}
-        whole, parts = to_do(run, keys, before)
+        old = [h for h in found if h.student not in run.again and outdated(h, keys, before)]
+        for hand_in in old:
+            also(before[hand_in.student], [source_of(hand_in)])
+        by_student = {h.student: h for h in found if h not in old}
+        whole, parts = to_do(run, {s: k for s, k in keys.items() if s in by_student}, before)
 
         def keep(report: Report) -> None:
             report = settle(report, keys[report.student], before, report.student in parts)
@@ -62,11 +65,23 @@ def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
             if paths:
                 limits, jobs = run.limits, run.jobs
                 grade_notebooks(paths, run.source, limits=limits, jobs=jobs, only=only, done=keep)
-        for hand_in in found:
+        for hand_in in by_student.values():
             if hand_in.path is None:
                 refuse(hand_in, before, done)
             describe(before[hand_in.student], hand_in, run.due)
+        for hand_in in found:
+            save(before[hand_in.student], run.out)
     return dict(sorted(before.items()))
+
+
+def outdated(hand_in: HandIn, keys: Mapping[str, str], before: Mapping[str, Report]) -> bool:
+    """Whether something newer by the same student has been graded in an earlier run."""
+    old = before.get(hand_in.student)
+    if old is None or not old.notebook:
+        return False
+    same = keys.get(hand_in.student, "").split(":")[0] == old.key.split(":")[0]
+    own = list(hand_in.who.order), hand_in.when.isoformat()
+    return not same and own < (old.order, old.when)
 
 
 def own(hand_in: HandIn, run: Run) -> list[Path]:
@@ -126,24 +141,31 @@ def id_of(cell: Mapping[str, dict[str, dict[str, str]]]) -> str:
 
 def refuse(hand_in: HandIn, before: dict[str, Report], done: Callable[[Report], None]) -> None:
     """A row with a reason for a hand-in without a notebook."""
-    old = before.get(hand_in.student)
-    if old and old.notebook:
-        before[hand_in.student] = kept(old, hand_in.reason)
-    else:
-        before[hand_in.student] = Report(hand_in.student).refuse(hand_in.reason)
-    done(before[hand_in.student])
+    old, refused = before.get(hand_in.student), Report(hand_in.student).refuse(hand_in.reason)
+    before[hand_in.student] = kept(old, hand_in.reason) if old and old.notebook else refused
+    done(refused)
 
 
 def describe(report: Report, hand_in: HandIn, due: datetime | None) -> None:
     """Note when, how often and as what it was handed in."""
-    report.attempts, report.late = hand_in.attempts, "yes" if hand_in.who.late else ""
+    report.attempts = max(report.attempts, hand_in.attempts)
+    report.late = "yes" if hand_in.who.late else ""
     report.platform, report.number = hand_in.who.platform, hand_in.who.number
     if due and hand_in.when > due:
         report.late = span((hand_in.when - due).total_seconds())
-    text = "Also handed in, and not graded: "
-    report.remarks = [remark for remark in report.remarks if not remark.startswith(text)]
-    if hand_in.others:
-        report.remarks.append(f"{text}{', '.join(hand_in.others)}.")
+    if hand_in.path:
+        report.order, report.when = list(hand_in.who.order), hand_in.when.isoformat()
+    also(report, hand_in.others)
+
+
+ALSO = "Also handed in, and not graded: "
+
+
+def also(report: Report, others: Sequence[str]) -> None:
+    """Name what else the student has handed in."""
+    for other in others:
+        if (remark := f"{ALSO}{other.rstrip('.')}.") not in report.remarks:
+            report.remarks.append(remark)
 
 
 def span(seconds: float) -> str:

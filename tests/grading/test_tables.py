@@ -106,6 +106,7 @@ def test_marks_are_read_in_every_spreadsheets_dialect_and_written_back_in_it(
         (["alice,words,two,2,,"], ["line 2 (alice, words): 'two' is no number"]),
         (["alice,words,3,2,,"], ["3 is not between 0 and 2"]),
         (["alice,words,-1,2,,"], ["-1 is not between 0 and 2"]),
+        (["alice,words,1,2,says,"], ["the mark scheme has no criterion 'says'"]),
         (["alice,wrods,1,2,,"], ["there is no such exercise"]),
         (["alice,words,0,5,2,,"], ["line 2: more cells than columns; a decimal comma?"]),
         (["alice,words,1,2,,", "alice,words,2,2,,"], ["line 3", "twice, with 1 and 2"]),
@@ -152,7 +153,8 @@ def test_marks_by_criterion_add_up_when_all_are_there(tmp_path):
     table = read_manual(path, EXERCISES, SCHEMES)
     assert apply(reports, table, SCHEMES, names(reports)) == ["dora"]
     assert reports["alice"].points["words"] == 1.5
-    assert reports["alice"].comments == {"words": ["says what: good"]}
+    said = ["says what 1 of 1. good", "says why 0.5 of 1."]
+    assert reports["alice"].comments == {"words": said}
     assert reports["bob"].points == {"code": 2, "words": None}
     assert reports["bob"].remarks == ["code has 2 points, not 3, by hand."]
     assert reports["=carol"].points["words"] == 2  # the whole counts

@@ -33,6 +33,7 @@ assert double(3) == 6
 sum(double(x) == 2 * x for x in (1, 2, 0.5, 1.5)) / 2
 ### END HIDDEN TESTS"""
 WORDS = "=== BEGIN MARK SCHEME ===\nOne point for an example.\n=== END MARK SCHEME ==="
+ZERO = "def gram_matrix(x):\n    return torch.zeros(x.shape[0], x.shape[1], x.shape[1])"
 FULL = {"gram-test": 3, "double-test": 2, "words": None}
 
 
