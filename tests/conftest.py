@@ -30,15 +30,6 @@ collect_ignore = [path for path, module in NEED_MORE.items() if find_spec(module
 HAS_GPU = torch.cuda.is_available()
 
 
-def pytest_collection_modifyitems(items):
-    """Skip what needs a GPU where there is none."""
-    wanting = [item for item in items if item.get_closest_marker("needs_gpu")]
-    if HAS_GPU and wanting:
-        torch.cuda.init()  # before a test hides it
-    for item in [] if HAS_GPU else wanting:
-        item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
-
-
 @pytest.fixture(autouse=True)
 def _no_gpu(request, monkeypatch):
     """A GPU computes the same, but not to the last digits: only tests made for it see it."""
@@ -57,7 +48,12 @@ def _one_thread_and_no_downloads(monkeypatch, tmp_path_factory):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Long tests first: what comes last is short, and both processes end together."""
+    """Long tests first, so that both processes end together; none on a GPU where there is none."""
+    wanting = [item for item in items if item.get_closest_marker("needs_gpu")]
+    if HAS_GPU and wanting:
+        torch.cuda.init()  # before a test hides it
+    for item in [] if HAS_GPU else wanting:
+        item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
