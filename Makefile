@@ -69,7 +69,7 @@ bench: learner
 	$(BIN)/python tools/bench.py
 
 # Tests, figures and variants on an NVIDIA GPU, in under four minutes, into outputs/gpu.
-gpu: .venv/installed
+gpu: developer
 	$(BIN)/python tools/gpu_check.py
 
 # The sheet in the README: every style on two photographs; a few minutes.
