@@ -43,13 +43,15 @@ SETTINGS = {
 # What exporter and theme leave to be wished: no icon that is not there, links and prompts that can
 # be seen, names of landmarks, no headings without words, and scrolling by keyboard.
 REPAIRS = {
-    "</head>": '<link rel="icon" href="data:,"><style>.jp-RenderedHTMLCommon a '
-    "{ text-decoration: underline } .jp-InputPrompt, .jp-OutputPrompt { color: #595959 !important }"
+    "</head>": '<link rel="icon" href="data:,"><style>'
+    ".jp-RenderedHTMLCommon a:any-link { text-decoration: underline !important } "
+    ".jp-InputPrompt, .jp-OutputPrompt { color: #595959 !important; opacity: 1 !important }"
     "</style></head>",
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
     '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
     '<th class="head"><p></p></th>': "<td></td>",
     "<th></th>": "<td></td>",
+    '<div id="search-results">': '<h1>Search</h1><div id="search-results">',
     "<pre>": '<pre tabindex="0">',
 }
 
