@@ -45,7 +45,8 @@ SETTINGS = {
 REPAIRS = {
     "</head>": '<link rel="icon" href="data:,"><style>'
     ".jp-RenderedHTMLCommon a:any-link { text-decoration: underline !important } "
-    ".jp-InputPrompt, .jp-OutputPrompt { color: #595959 !important; opacity: 1 !important }"
+    ".jp-InputPrompt, .jp-OutputPrompt { color: #595959 !important; opacity: 1 !important } "
+    ".jp-InputArea-editor, .highlight { background: white !important }"
     "</style></head>",
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
     '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
