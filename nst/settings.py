@@ -83,6 +83,13 @@ class Settings:
         """Steps at the size with that index."""
         return self.num_steps[min(index, len(self.num_steps) - 1)]
 
+    def stages(self, longest: int) -> list[tuple[int, int]]:
+        """Long side and steps at each size, none larger than that of the content picture."""
+        found: dict[int, int] = {}
+        for index, size in enumerate(self.sizes):
+            found.setdefault(min(size, longest), self.steps_at(index))
+        return list(found.items())
+
 
 class Preset(NamedTuple):
     """Settings that reproduce a publication, and one line on how far."""

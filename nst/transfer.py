@@ -1,10 +1,9 @@
 """Style transfer and the paper's two halves of it, through the one loop of `nst.loop`."""
 
-import io
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -15,7 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nst.devices import arithmetic, own_modes, pick_device, pick_precision
-from nst.errors import ImageError, SettingsError
+from nst.errors import ImageError, SettingsError, WeightsError
+from nst.files.checkpoints import hash_weights
 from nst.hardware.graphs import is_full
 from nst.hardware.memory import (
     SHORTEST,
@@ -31,7 +31,8 @@ from nst.images import Source, fit, fitted, load_image, resize, tensor_fault
 from nst.loop import Callback, Evaluate, State, Watcher, interruptible, minimise, progress_bar
 from nst.networks import Network, check_network, fit_out, load_network
 from nst.objective import Objective, layers_of, total
-from nst.runs.results import Result, read_checkpoint
+from nst.runs.reading import read_run
+from nst.runs.results import Result
 from nst.settings import Settings, make_settings
 
 Picture = Source | Tensor
@@ -108,12 +109,13 @@ def style_transfer(
     )
     place = pick_device(device)
     network = network if isinstance(network, Network) else network_of(settings)
+    weights = hash_weights(network)
     with room_for_pictures():
         network = fit_out(network, place, pick_precision(precision, place))
         content = load(content_image, max(settings.sizes), place)
         style_size = round(max(settings.sizes) * settings.style_scale)
         loaded = [load(style, style_size, place) for style in styles]
-        job = Job(settings, network, content, loaded, parse_bytes(memory_limit))
+        job = Job(settings, network, content, loaded, parse_bytes(memory_limit), weights)
         state = State(job.start(settings.init if init is None else init))
     return job.run(state, [], 0.0, callback, progress)
 
@@ -165,34 +167,33 @@ def resume(
         num_steps: another number of steps for the size at which the run is, and all further ones.
         network: needed only for a network that `load_network` cannot load again by itself.
         device, precision, memory_limit, callback, progress: as for `style_transfer`.
+
+    Raises:
+        SettingsError: there is no saved run, it is damaged, or it cannot go on.
+        WeightsError: the network's weights are others than those of the run.
     """
     place = pick_device(device)
-    if isinstance(run, Result):
-        file = io.BytesIO()
-        torch.save(run.whole(), file)  # a copy that can move to another device, as from a folder
-        file.seek(0)
-        saved = torch.load(file, map_location="cpu", weights_only=True)
-    else:
-        saved = read_checkpoint(run)
-    if saved["state"].keys() != {entry.name for entry in fields(State)}:
-        raise SettingsError(
-            "another version of nst saved the run; start it again, with its settings.json"
-        )
-    settings = make_settings(**saved["settings"])
+    saved = read_run(run)
+    settings, history = saved.settings, saved.history
     if num_steps is not None:
-        done = [settings.steps_at(index) for index in range(saved["state"]["size_index"])]
-        settings = replace(settings, num_steps=(*done, num_steps))
+        done = [settings.steps_at(index) for index in range(saved.state.size_index)]
+        settings = make_settings(**settings.to_dict() | {"num_steps": (*done, num_steps)})
     network, limit = network or network_of(settings), parse_bytes(memory_limit)
+    if hash_weights(network) != saved.weights:
+        raise WeightsError(
+            f"the weights of {settings.weights or settings.network} are not those that the run was "
+            f"painted with; put those back, or start it again, with its settings.json"
+        )
     with room_for_pictures():
         network = fit_out(network, place, pick_precision(precision, place))
         # But for what the optimiser knows, which may have to be shortened before it fits.
-        saved |= {name: on_device(saved[name], place) for name in ("content", "styles")}
-        state = State(**{name: on_device(it, place) for name, it in saved["state"].items()})
-    job = Job(settings, network, saved["content"], saved["styles"], limit)
+        content, styles = on_device(saved.content, place), on_device(saved.styles, place)
+        state = State(**{name: on_device(it, place) for name, it in vars(saved.state).items()})
+    job = Job(settings, network, content, styles, limit, saved.weights)
     if state.totals:
         # The step at which the run stopped is evaluated, and recorded, once more.
-        del state.totals[-1], saved["history"][-1]
-    return job.run(state, saved["history"], saved["seconds"], callback, progress)
+        del state.totals[-1], history[-1]
+    return job.run(state, history, saved.seconds, callback, progress)
 
 
 def on_device(saved: Any, place: torch.device) -> Any:
@@ -204,20 +205,18 @@ def on_device(saved: Any, place: torch.device) -> Any:
 
 @dataclass
 class Job:
-    """A run's settings, network, full-size pictures, and the bytes that it may take."""
+    """A run's settings, network, full-size pictures, the bytes that it may take, weights' hash."""
 
     settings: Settings
     network: Network
     content: Tensor
     styles: list[Tensor]
     memory_limit: int | None = None
+    weights: str = ""
 
     def sizes(self) -> list[tuple[int, int]]:
         """Long side and steps at each size, none larger than the content picture."""
-        sizes: dict[int, int] = {}
-        for index, size in enumerate(self.settings.sizes):
-            sizes.setdefault(min(size, max(self.content.shape[-2:])), self.settings.steps_at(index))
-        return list(sizes.items())
+        return self.settings.stages(max(self.content.shape[-2:]))
 
     def pictures(self, size: int) -> tuple[Tensor, list[Tensor]]:
         """Content and style pictures for a long side of `size` pixels."""
@@ -332,6 +331,7 @@ class Job:
             "content": self.content,
             "styles": self.styles,
             "state": vars(state) | {"image": state.image.detach()},
+            "weights": self.weights,
         }
 
 

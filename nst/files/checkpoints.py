@@ -1,5 +1,6 @@
 """Where a network's weights come from, and how they are put into it."""
 
+import hashlib
 import os
 from http.client import HTTPException
 from pathlib import Path
@@ -122,6 +123,15 @@ def from_caffe(first: nn.Conv2d, mean: Tensor, std: Tensor) -> None:
     if first.bias is not None:
         first.bias += (filters * rest).sum((1, 2, 3))
     first.weight.copy_(filters * 255 * std.view(1, 3, 1, 1))
+
+
+def hash_weights(network: nn.Module) -> str:
+    """The same for networks of the same weights and normalisation, wherever they came from."""
+    digest = hashlib.sha256()
+    for name, value in sorted([*network.named_parameters(), *network.named_buffers()]):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def cache_folder() -> Path:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-from uuid import uuid4
 
 from nst.errors import ImageError, NstError
+from nst.files.temporary import sweep, temporary
 
 
 def write_atomically(
@@ -19,27 +19,30 @@ def write_atomically(
 ) -> Path:
     """Have `write` fill a binary file that takes `path`'s place once it is whole and on the disk.
 
-    Whatever goes wrong, an existing file stays as it was and no temporary file is left. Missing
-    folders are made. A new file's permissions follow the umask, a replaced one's stay. Returns the
-    path. Raises `error` if the file cannot be written; what `write` itself raises passes through,
-    except an OSError.
+    Whatever goes wrong, an existing file stays as it was and no temporary file is left, but where
+    the process is killed, and then until the next one writes there. Missing folders are made. A
+    symbolic link stays, and what it points to is written. A new file's permissions follow the
+    umask, a replaced one's stay. Returns the path. Raises `error` if the file cannot be written;
+    what `write` itself raises passes through, except an OSError.
     """
     path = expand(path, error)
-    # In the same folder, since a file can be renamed in one step only within a file system.
-    temporary = path.parent / f".{uuid4().hex}.tmp"
     with refusing(path, error):
         check_place(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target = target_of(path)
+        # In the same folder, since a file can be renamed in one step only within a file system.
+        part = temporary(target.parent)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target.parent)
         try:
-            with temporary.open("xb") as file:
+            with part.open("xb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
-            if path.exists():
-                shutil.copymode(path, temporary)
-            temporary.replace(path)
+            if target.exists():
+                shutil.copymode(target, part)
+            part.replace(target)
         finally:
-            temporary.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
     return path
 
 
@@ -75,9 +78,15 @@ def write_json(path: str | Path, value: Any) -> Path:
 
 def check_place(path: Path) -> None:
     """Raise the OSError that writing there would end in, as far as that can be told before."""
+    path = target_of(path)
     # Renaming would replace what opening for writing refuses to, even /dev/null.
     if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
         raise PermissionError("it exists and is not a writable file")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise PermissionError(f"{folder} is not a writable folder")
+
+
+def target_of(path: Path) -> Path:
+    """What a symbolic link points to, there or not; any other path as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from nst.errors import SettingsError
-from nst.files import write_atomically, write_json
+from nst.files import write_json
+from nst.files.sealed import seal, sha256
+from nst.files.together import write_together
 from nst.images import postprocess_image, save_image
 from nst.settings import Settings
+
+BESIDE = ("picture.png", "settings.json", "history.json")  # stand by the checkpoint, which has all
 
 
 @dataclass
@@ -41,34 +43,29 @@ class Result:
     checkpoint: dict[str, Any] = field(repr=False)
 
     def save(self, folder: str | os.PathLike) -> Path:
-        """Write picture.png, settings.json, history.json and checkpoint.pt, for `resume`."""
-        folder = Path(folder).expanduser()
-        settings = self.settings.to_dict()
+        """Write picture.png, settings.json, history.json and checkpoint.pt, for `resume`.
+
+        The four change together or not at all. Returns the folder. Raises `ImageError` if it
+        cannot be written to.
+        """
+        return write_together(folder, self.write)
+
+    def write(self, folder: Path) -> None:
+        """Write the four files into an empty folder."""
         save_image(self.image, folder / "picture.png", self.about())
-        write_json(folder / "settings.json", settings)
+        write_json(folder / "settings.json", self.settings.to_dict())
         write_json(folder / "history.json", self.history)
-        whole = self.whole()
-        write_atomically(folder / "checkpoint.pt", lambda file: torch.save(whole, file))
-        return folder
+        beside = {name: sha256(folder / name) for name in BESIDE}
+        seal(self.whole() | {"beside": beside}, folder / "checkpoint.pt")
 
     def about(self) -> dict[str, Any]:
         """What goes into the picture's file: the settings, and the losses of what was delivered."""
         return self.settings.to_dict() | {"delivered": self.delivered}
 
     def whole(self) -> dict[str, Any]:
-        """All that `resume` needs, as plain data and tensors."""
-        return self.checkpoint | {"history": self.history, "seconds": self.seconds}
+        """All that `resume` needs, as plain data and tensors; see `nst.runs.reading`."""
+        more = {"history": self.history, "seconds": self.seconds, "reason": self.reason}
+        return self.checkpoint | more
 
     def _repr_png_(self) -> bytes | None:
         return postprocess_image(self.image)._repr_png_()
-
-
-def read_checkpoint(folder: str | os.PathLike) -> dict[str, Any]:
-    """What `Result.save` wrote for `resume`, on the CPU."""
-    path = Path(folder).expanduser() / "checkpoint.pt"
-    if not path.is_file():
-        raise SettingsError(f"{folder} holds no saved run: there is no checkpoint.pt in it")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler raises whatever broken bytes lead it to
-        raise SettingsError(f"{path} is damaged; the run cannot go on from it") from error

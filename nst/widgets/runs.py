@@ -106,14 +106,6 @@ def as_done(settings: Settings, history: Sequence[dict[str, Any]]) -> Settings:
     )
 
 
-def stages(settings: Settings, longest: int) -> list[tuple[int, int]]:
-    """Long side and steps at each size, for a content picture whose long side is `longest`."""
-    found: dict[int, int] = {}
-    for index, size in enumerate(settings.sizes):
-        found.setdefault(min(size, longest), settings.steps_at(index))
-    return list(found.items())
-
-
 def time_left(history: Sequence[dict[str, Any]], plan: Sequence[tuple[int, int]]) -> float | None:
     """Seconds until the end of the plan, judged by the last steps; None if it is too early.
 

@@ -27,7 +27,7 @@ from nst.widgets.library import Library
 from nst.widgets.markup import safe
 from nst.widgets.parts import Fold, button
 from nst.widgets.picture import Picture
-from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, ENDS, History, Run, spell, stages, time_left
+from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, ENDS, History, Run, spell, time_left
 from nst.widgets.work import Job
 
 CSS = Path(__file__).with_name("studio.css")
@@ -167,7 +167,7 @@ class TransferStudio(View):
         number = self.run.number + 1 if self.run else 1
         self.run, self.last = Run(number, settings, planned=settings.num_steps[-1]), None
         self.history.add(self.run, self.controls.content.preview.data)
-        plan = stages(settings, max(content.size))
+        plan = settings.stages(max(content.size))
         self._begin(self.run, plan, partial(self._paint, self.run, content, styles))
 
     def stop(self) -> None:
@@ -181,7 +181,7 @@ class TransferStudio(View):
         if self.run is None or self.last is None or self.last.reason not in CAN_GO_ON:
             raise SettingsError("there is no run that could go on; start one")
         run, last, steps = self.run, self.last, None
-        plan = stages(last.settings, max(self.library.open(run.settings.content or "").size))
+        plan = last.settings.stages(max(self.library.open(run.settings.content or "").size))
         if last.reason not in CUT_SHORT:
             steps = last.history[-1]["number"] + run.planned
             plan[-1] = plan[-1][0], steps

@@ -21,7 +21,7 @@ from nst.widgets.curves import colours, curves
 from nst.widgets.drop import Drop
 from nst.widgets.library import Library
 from nst.widgets.parts import Fold
-from nst.widgets.runs import as_done, stages, time_left
+from nst.widgets.runs import as_done, time_left
 from nst.widgets.wipe import Wipe
 from nst.widgets.work import stop_all
 
@@ -625,7 +625,7 @@ def test_sizes_are_those_of_the_run(picture, other):
     settings = make_settings(sizes=(40, 64, 128), num_steps=(1, 2))
     result = style_transfer(picture, other, sizes=(40, 64, 128), num_steps=(1, 2), progress=False)
     steps = {(step["size"], step["of"]) for step in result.history}
-    assert set(stages(settings, 56)) == steps
+    assert set(settings.stages(56)) == steps
 
 
 def test_a_run_cut_short_is_described_by_what_was_done():

@@ -1,0 +1,98 @@
+"""Reading a saved run back: it is what was saved, or it is refused."""
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nst.errors import ImageError, SettingsError
+from nst.files import expand, refusing
+from nst.files.sealed import BrokenError, sha256, unseal
+from nst.files.together import settle
+from nst.loop import State
+from nst.runs.checking import check_run
+from nst.runs.results import BESIDE, Result
+from nst.settings import Settings, make_settings
+
+
+@dataclass
+class Saved:
+    """Where a run stood, on the CPU.
+
+    Attributes:
+        settings, history, seconds: as in `Result`.
+        content, styles: the pictures in full size, (1, 3, H, W).
+        state: of the loop.
+        weights: the hash of its network's weights, by `nst.networks.hash_weights`.
+    """
+
+    settings: Settings
+    content: Tensor
+    styles: list[Tensor]
+    state: State
+    history: list[dict[str, Any]]
+    seconds: float
+    weights: str
+
+
+def read_run(run: str | os.PathLike | Result) -> Saved:
+    """A run from the folder that `Result.save` wrote, or a copy of the result itself.
+
+    Raises:
+        SettingsError: there is none, it is not what was saved, or it cannot go on.
+    """
+    if isinstance(run, Result):
+        file = io.BytesIO()
+        torch.save(run.whole(), file)
+        file.seek(0)
+        whole = torch.load(file, map_location="cpu", weights_only=True)
+    else:
+        whole = read_folder(expand(os.fspath(run), SettingsError))
+    try:
+        check_run(whole)
+    except ValueError as error:
+        raise SettingsError(
+            f"the run cannot go on: {error}; start it again, with its settings.json"
+        ) from error
+    return Saved(
+        make_settings(**whole["settings"]),
+        whole["content"],
+        whole["styles"],
+        State(**whole["state"]),
+        whole["history"],
+        whole["seconds"],
+        whole["weights"],
+    )
+
+
+def read_folder(folder: Path) -> dict[str, Any]:
+    """What the folder's checkpoint.pt holds, if the files beside it are of the same run."""
+    path = folder / "checkpoint.pt"
+    try:
+        with refusing(folder, ImageError):
+            settle(folder)
+        whole = unseal(path)
+        beside = whole.pop("beside")
+        others = [name for name in BESIDE if (folder / name).exists()]
+        changed = [name for name in others if sha256(folder / name) != beside[name]]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise SettingsError(
+            f"{folder} holds no saved run: there is no checkpoint.pt in it"
+        ) from error
+    except (OSError, ImageError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}); check it") from error
+    except (BrokenError, AttributeError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{path} is damaged, or another version of nst saved it; start the run again, with its "
+            "settings.json"
+        ) from error
+    if changed:
+        raise SettingsError(
+            f"{folder / changed[0]} is not what the run in checkpoint.pt had saved; remove it to "
+            "go on with that run"
+        )
+    return whole
