@@ -15,8 +15,8 @@ of it.
 """
 
 from nst_grading.grade import grade_notebook, grade_notebooks
+from nst_grading.handout.release import release
 from nst_grading.limits import Limits
-from nst_grading.release import release
 from nst_grading.report import Report
 
 __all__ = ["Limits", "Report", "grade_notebook", "grade_notebooks", "release"]

@@ -9,16 +9,16 @@ from datetime import datetime
 from pathlib import Path
 
 from nst.errors import NstError
-from nst_grading.course import make_course
-from nst_grading.gradebooks import NAMES, OURS
+from nst_grading.handout.course import make_course
+from nst_grading.handout.release import find, release
+from nst_grading.handout.seeds import release_each
 from nst_grading.limits import Limits
-from nst_grading.manual import criteria, read_manual
+from nst_grading.marks.gradebooks import NAMES, OURS
+from nst_grading.marks.manual import criteria, read_manual
+from nst_grading.marks.tables import read_table
 from nst_grading.pages import Task, write
-from nst_grading.release import find, release
 from nst_grading.report import Report
 from nst_grading.runs import Run, grade_folder
-from nst_grading.seeds import release_each
-from nst_grading.tables import read_table
 
 SOURCES = Path("notebooks/assignments/source")
 

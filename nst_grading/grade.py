@@ -19,9 +19,9 @@ import nbformat
 import psutil
 
 from nst.errors import NstError
+from nst_grading.handins.reading import read
+from nst_grading.handout.release import find, generate
 from nst_grading.limits import Limits
-from nst_grading.reading import read
-from nst_grading.release import find, generate
 from nst_grading.report import Report
 from nst_grading.restore import name_of, restore, suspects
 
@@ -173,7 +173,7 @@ def grade_one(job: Job, kernel: Any) -> Report:
     from nbgrader.utils import determine_grade, is_grade, is_locked
 
     from nst_grading.execute import FairExecute
-    from nst_grading.seeds import put_in
+    from nst_grading.handout.seeds import put_in
 
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)
     report = Report(job.student, missing=kernel.missing)

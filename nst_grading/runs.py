@@ -11,10 +11,10 @@ from pathlib import Path
 
 from nst.errors import NstError
 from nst_grading.grade import beside, grade_notebooks
+from nst_grading.handins.submissions import HandIn, collect, source_of
 from nst_grading.limits import Limits
+from nst_grading.marks.store import key_of, load, save, task_of
 from nst_grading.report import Report
-from nst_grading.store import key_of, load, save, task_of
-from nst_grading.submissions import HandIn, collect, source_of
 
 
 @dataclass(frozen=True)

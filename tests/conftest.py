@@ -65,7 +65,7 @@ class Scheduling(LoadScopeScheduling):
         return file if file in TOGETHER else nodeid
 
 
-TOGETHER = ("tests/grading/test_grading.py",)
+TOGETHER = ("tests/grading/test_grading.py", "tests/grading/test_reading.py")
 
 
 def pytest_xdist_make_scheduler(config, log):

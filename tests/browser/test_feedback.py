@@ -4,10 +4,10 @@ import nbformat
 import pytest
 
 pytest.importorskip("nbgrader")
-from nst_grading.manual import criteria
+from nst_grading.marks.manual import criteria
+from nst_grading.marks.tables import Table
 from nst_grading.pages import Task, write
 from nst_grading.report import Report
-from nst_grading.tables import Table
 
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5E"

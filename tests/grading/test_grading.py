@@ -16,7 +16,7 @@ from tiny_set import FULL, ZERO, blank, cell, hand_in
 from nst.errors import NstError
 from nst_grading import grade_notebooks, release
 from nst_grading.__main__ import main
-from nst_grading.submissions import collect
+from nst_grading.handins.submissions import collect
 
 pytestmark = pytest.mark.long
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 TEACHING = ROOT / "notebooks" / "assignments" / "TEACHING.md"
 SOURCES = ROOT / "notebooks" / "assignments" / "source"
 
+HERE = f"BIN={Path(sys.executable).parent}", "PYTHON=true"  # all is installed
 PLACE = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
@@ -26,8 +27,6 @@ def kit(tmp_path):
     shutil.copytree(SOURCES.parent, tmp_path / "notebooks" / "assignments")
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "installed").touch()  # newer than pyproject.toml: nothing to install
     return tmp_path
 
 
@@ -39,7 +38,7 @@ def test_the_commands_in_the_guide_work(kit):
     assert [command.split()[1] for command in commands] == ["assignment", "grade"]
 
     def run(command):
-        words = [*command.split(), f"BIN={Path(sys.executable).parent}"]
+        words = [*command.split(), *HERE]
         return subprocess.run(words, cwd=kit, env=PLACE, check=True)
 
     run(commands[0])
@@ -96,7 +95,7 @@ def test_the_transcript_in_the_guide_is_what_happens(kit):
     for command, lines in steps():
         if "--exercise" in command:
             mend(kit / "notebooks" / "assignments" / "source" / "ps2_gram" / "ps2_gram.ipynb")
-        command = command.replace("make ", f"make BIN={Path(sys.executable).parent} ")
+        command = command.replace("make ", f"make {' '.join(HERE)} ")
         ran = subprocess.run(
             command, shell=True, cwd=kit, env=PLACE, check=True, capture_output=True, text=True
         )

@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 import pytest
 
 from nst.errors import NstError
-from nst_grading import archives
-from nst_grading.archives import unpack
-from nst_grading.names import who
-from nst_grading.submissions import collect
+from nst_grading.handins import archives
+from nst_grading.handins.archives import unpack
+from nst_grading.handins.names import who
+from nst_grading.handins.submissions import collect
 
 py7zr = pytest.importorskip("py7zr")
 TEXT = b'{"cells": []}'

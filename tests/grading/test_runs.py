@@ -5,10 +5,15 @@ import json
 import zipfile
 
 import nbformat
+import pytest
 from tiny_set import GRAM, cell, hand_in, make
 
-from nst_grading import alike, grade_notebook, partial, seeds
+from nst_grading import grade_notebook, partial
 from nst_grading.__main__ import main
+from nst_grading.handout import seeds
+from nst_grading.pages import alike
+
+pytestmark = pytest.mark.long
 
 WRONG = "def double(x):\n    return 2 * x + 1"
 

@@ -15,6 +15,8 @@ from tiny_set import FULL, ZERO, hand_in
 import nst
 from nst_grading import Limits, grade_notebooks, sandbox
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -6,10 +6,10 @@ import io
 import pytest
 
 from nst.errors import NstError
-from nst_grading.gradebooks import write_gradebooks, write_points
-from nst_grading.manual import apply, criteria, read_manual, write_manual
+from nst_grading.marks.gradebooks import write_gradebooks, write_points
+from nst_grading.marks.manual import apply, criteria, read_manual, write_manual
+from nst_grading.marks.tables import number, original, read_table, safe, write_table
 from nst_grading.report import Report
-from nst_grading.tables import number, original, read_table, safe, write_table
 
 EXERCISES = {"code": 3.0, "words": 2.0}
 SCHEMES = {"words": {"says what": 1.0, "says why": 1.0}}

@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 
-from nst_grading.html import markdown, name, page, table, text
+from nst_grading.pages.html import markdown, name, page, table, text
 from nst_grading.report import Report
 
 PICTURES = ("image/png", "image/jpeg", "image/gif")

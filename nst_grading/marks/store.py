@@ -12,8 +12,8 @@ from pathlib import Path
 
 import nst
 from nst_grading.limits import Limits
+from nst_grading.marks.tables import replace
 from nst_grading.report import Report
-from nst_grading.tables import replace
 
 FOLDER = "reports"
 KNOWN = {field.name for field in fields(Report)}
@@ -53,7 +53,7 @@ def key_of(submission: Path, own: Iterable[Path], task: str) -> str:
 
 def task_of(source: Path, limits: Limits) -> str:
     """The hash of what is the same for a class: the problem set, the kit, torch and the limits."""
-    packages = Path(__file__).parent, Path(nst.__file__).parent
+    packages = Path(__file__).parents[1], Path(nst.__file__).parent
     code = [path for package in packages for path in sorted(package.rglob("*.py"))]
     files = sorted(path for path in source.parent.iterdir() if path.is_file())
     versions = ", ".join(version(name) for name in ("torch", "numpy"))

@@ -18,9 +18,9 @@ from nbformat import NotebookNode
 from nbgrader.utils import is_locked
 
 from nst.errors import NstError
-from nst_grading.gradebooks import key
-from nst_grading.release import release
-from nst_grading.store import file_name
+from nst_grading.handout.release import release
+from nst_grading.marks.gradebooks import key
+from nst_grading.marks.store import file_name
 
 LINE = re.compile(r"^(\w+ = )\d+(  # by student)$", re.MULTILINE)
 

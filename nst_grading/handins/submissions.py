@@ -3,7 +3,7 @@
 - nbgrader's: `alice/ps2_gram/ps2_gram.ipynb`
 - a folder for each student, as learning platforms hand out: `alice/anything.ipynb`; where there are
   several notebooks, the one with the problem set's name, or else the newest
-- notebooks named by student: `alice.ipynb`, or by Canvas or Moodle (`nst_grading.names`)
+- notebooks named by student: `alice.ipynb`, or by Canvas or Moodle (`nst_grading.handins.names`)
 - an archive of any of these, or an archive for each student: `alice.zip`, `alice.7z`, …
 
 Everything that lies there becomes a row, with a reason where there is nothing to grade. Symbolic
@@ -20,8 +20,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from nst.errors import NstError
-from nst_grading.archives import kind, unpack
-from nst_grading.names import Who, who
+from nst_grading.handins.archives import kind, unpack
+from nst_grading.handins.names import Who, who
 
 CLUTTER = (".", "__MACOSX", "Thumbs.db", "desktop.ini")  # what systems leave behind
 NOTEBOOKS = (".ipynb",), (".ipynb.txt", ".ipynb.json", ".json"), (".html", ".htm")  # better first

@@ -1,10 +1,10 @@
 """Shuts a student's code in: no network, no files but its own, no more than its share.
 
-On Linux, `enter` puts the process into a room of its own (`nst_grading.namespaces`), in which there
-is nothing but what `nst_grading.visible` lists. Where the system forbids that (macOS has no
-namespaces; some servers and containers refuse them to users), Python's own functions are watched
-instead, which stops accidents, not intent; `enter` returns what is missing. Limits of size hold
-everywhere; time and memory are also watched from outside, by `nst_grading.kernels`.
+On Linux, `enter` puts the process into a room of its own (`sandbox.namespaces`), in which there is
+nothing but what `sandbox.visible` lists. Where the system forbids that (macOS has no namespaces;
+some servers and containers refuse them to users), Python's own functions are watched instead, which
+stops accidents, not intent; `enter` returns what is missing. Limits of size hold everywhere; time
+and memory are also watched from outside, by `nst_grading.kernels`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from nst_grading.limits import Limits
-from nst_grading.namespaces import isolate
-from nst_grading.visible import visible
+from nst_grading.sandbox.namespaces import isolate
+from nst_grading.sandbox.visible import visible
 
 NAMESPACES_MISSING = (
     "No namespaces here: a submission's Python is kept from the network and from others' files, "

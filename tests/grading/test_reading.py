@@ -7,6 +7,8 @@ from tiny_set import FULL, cell, hand_in
 
 from nst_grading import grade_notebooks
 
+pytestmark = pytest.mark.long
+
 PRINTS = "for _ in range(30):\n    print('x' * 10**5)"
 RAISES = "raise ValueError('x' * 3 * 10**6)"
 

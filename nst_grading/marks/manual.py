@@ -15,8 +15,8 @@ from typing import Any
 import nbformat
 
 from nst.errors import NstError
+from nst_grading.marks.tables import Table, number, original, read_table, safe, write_table
 from nst_grading.report import Report
-from nst_grading.tables import Table, number, original, read_table, safe, write_table
 
 HEADER = ["student", "exercise", "points", "possible", "criterion", "comment"]
 SCHEME = re.compile(r"=== BEGIN MARK SCHEME ===(.*?)=== END MARK SCHEME ===", re.DOTALL)

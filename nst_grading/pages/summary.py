@@ -6,7 +6,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from nst_grading.html import literal
+from nst_grading.pages.html import literal
 from nst_grading.report import BLANK, Report
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import nbformat
 
-from nst_grading.alike import alike
-from nst_grading.answers import answers, codes
-from nst_grading.feedback import feedback
-from nst_grading.gradebooks import write_gradebooks, write_points
-from nst_grading.html import markdown, page
-from nst_grading.manual import Criteria, apply, write_manual
+from nst_grading.marks.gradebooks import write_gradebooks, write_points
+from nst_grading.marks.manual import Criteria, apply, write_manual
+from nst_grading.marks.store import file_name
+from nst_grading.marks.tables import Table, replace, safe
+from nst_grading.pages.alike import alike
+from nst_grading.pages.answers import answers, codes
+from nst_grading.pages.feedback import feedback
+from nst_grading.pages.html import markdown, page
+from nst_grading.pages.summary import summary
 from nst_grading.report import Report
-from nst_grading.store import file_name
-from nst_grading.summary import summary
-from nst_grading.tables import Table, replace, safe
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from nst.images import DATA
+import nst
 
 PARTS = ("bin", "sbin", "lib", "lib32", "lib64", "libexec", "share", "etc", "ssl", "pyvenv.cfg")
 SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
@@ -33,7 +33,7 @@ def visible() -> list[Path]:
     for name, module in list(sys.modules.items()):
         if "." not in name and (folders := getattr(module, "__path__", None)):
             places += [Path(folder) for folder in folders if isinstance(folder, str)]
-    places.append(DATA)
+    places.append(nst.images.DATA)
     found: list[Path] = []
     for place in sorted({*places, *(p.resolve() for p in places)}, key=lambda p: len(p.parts)):
         if place.is_absolute() and place.exists() and not {place, *place.parents} & set(found):

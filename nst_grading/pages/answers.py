@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nst_grading.feedback import MOST_PICTURES, output
-from nst_grading.html import markdown, name, page, table, text
-from nst_grading.manual import Criteria
+from nst_grading.marks.manual import Criteria
+from nst_grading.marks.tables import Table, original, read_table, write_table
+from nst_grading.pages.feedback import MOST_PICTURES, output
+from nst_grading.pages.html import markdown, name, page, table, text
 from nst_grading.report import Report
-from nst_grading.tables import Table, original, read_table, write_table
 
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ2456789"  # none that are taken for another, and no words
 

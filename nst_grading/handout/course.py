@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from nst.errors import NstError
-from nst_grading.release import clutter
+from nst_grading.handout.release import clutter
 
 CONFIG = '''\
 """nbgrader's settings for this course. Its commands and JupyterLab, started here, read them."""

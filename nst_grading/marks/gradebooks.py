@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from nst_grading.marks.tables import Table, number, write_table
 from nst_grading.report import Report
-from nst_grading.tables import Table, number, write_table
 
 CANVAS = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
 WORKSHEET = ["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nst_grading.html import name, page, table, text
+from nst_grading.pages.html import name, page, table, text
 from nst_grading.report import Report
 
 RUN = 10  # tokens
