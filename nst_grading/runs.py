@@ -56,7 +56,6 @@ def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
         def keep(report: Report) -> None:
             report = settle(report, keys[report.student], before, report.student in parts)
             before[report.student] = report
-            describe(report, by_student[report.student], run.due)
             save(report, run.out)
             done(report)
 
@@ -68,7 +67,8 @@ def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
         for hand_in in by_student.values():
             if hand_in.path is None:
                 refuse(hand_in, before, done)
-            describe(before[hand_in.student], hand_in, run.due)
+            if before[hand_in.student].key == keys.get(hand_in.student, ""):  # it is what counts
+                describe(before[hand_in.student], hand_in, run.due)
         for hand_in in found:
             save(before[hand_in.student], run.out)
     return dict(sorted(before.items()))
@@ -111,6 +111,8 @@ def settle(new: Report, key: str, before: Mapping[str, Report], part: bool) -> R
         return joined(old, new)
     if new.refused and old and old.notebook:
         return kept(old, new.refused)
+    if old:
+        new.attempts = old.attempts + (old.key.split(":")[0] != key.split(":")[0])
     return new
 
 

@@ -23,8 +23,8 @@ def feedback(report: Report, problem_set: str) -> str:
     if not report.notebook:
         why = report.failure or report.refused or " ".join(report.remarks)
         return page(title, f"{head}<p>{text(why)}</p>")
-    body = [head, f"<p>Score: {float(report.total)} / {float(report.possible)}"]
-    body += [f", {len(report.unread)} not read yet" if report.unread else "", ".</p>"]
+    unread = f", {len(report.unread)} not read yet" if report.unread else ""
+    body = [head, f"<p>Score: {float(report.total)} / {float(report.possible)}{unread}.</p>"]
     if report.late:
         body.append(f"<p>Late: {text(report.late)}.</p>")
     body.append(overview(report))
