@@ -203,7 +203,8 @@ def save_image(
 def read_settings(path: str | Path) -> dict:
     """Read back the settings in a PNG that `save_image` wrote, or in a .json file.
 
-    The losses that a run writes beside them, "delivered", are left out. Raises `ImageError` if the
+    The losses that a run writes beside them, "delivered", are left out; what version 0.1 wrote is
+    of edition 1. Raises `ImageError` if the
     picture cannot be read and `SettingsError` if it holds no settings, if the .json file cannot be
     read, or if what is there is not a JSON object.
     """
@@ -231,6 +232,8 @@ def read_settings(path: str | Path) -> dict:
     if not isinstance(settings, dict):
         raise SettingsError(f"the settings in '{path}' are not a JSON object with names and values")
     settings.pop("delivered", None)
+    if "pooling" in settings:
+        settings.setdefault("edition", 1)  # version 0.1 recorded all fields of its own, and no such
     return settings
 
 

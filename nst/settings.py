@@ -2,12 +2,13 @@
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from nst.errors import SettingsError
 from nst.files.fields import LAYER_FIELDS, check, plain, share, shown
-from nst.networks import PADDINGS, POOLINGS
+from nst.networks import BUILT_IN, EDITION, PADDINGS, POOLINGS, SCALES, made_for
 
 LEARNING_RATES = {"lbfgs": 1.0, "lbfgs-plain": 1.0, "adam": 0.02}
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -20,7 +21,9 @@ class Settings:
     `make_settings` makes and checks them; see there for what else its arguments may be.
 
     Attributes:
-        network, weights, pooling, padding: arguments of `load_network`.
+        network, weights, pooling, padding, scale: arguments of `load_network`; pooling and padding
+            are None until the network is loaded, and then what it was made for.
+        edition: of the built-in network's weights, recorded by a run; None for other networks.
         content_layers, style_layers: a weight for each layer.
         normalisation: "relative", "paper" or "mse"; see `nst.objective`.
         content_weight, style_weight, tv_weight: weights of the three losses; 0 leaves one out.
@@ -43,10 +46,12 @@ class Settings:
         content, styles: names or paths of the pictures, where known.
     """
 
-    network: str = "vgg19_quarter"
+    network: str = BUILT_IN
     weights: str | None = None
-    pooling: str = "max"
-    padding: str = "zeros"
+    pooling: str | None = None
+    padding: str | None = None
+    scale: str | None = None
+    edition: int | None = None
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
     style_layers: dict[str, float] = field(default_factory=lambda: share(STYLE_LAYERS))
     normalisation: str = "relative"
@@ -92,7 +97,7 @@ class Settings:
 
 
 class Preset(NamedTuple):
-    """Settings that reproduce a publication, and one line on how far."""
+    """Settings that reproduce a publication, and one line on how far and on which scale."""
 
     settings: Settings
     note: str
@@ -118,11 +123,13 @@ PRESETS = {
             bounds="end",
             learning_rate=0.001,
         ),
-        "the introductory article's; 300 steps of Adam at 0.001 move a pixel by about 0.3",
+        "the introductory article's, on any scale; 300 steps of Adam at 0.001 move a pixel by 0.3",
     ),
     "gatys2016": Preset(
         Settings(
-            pooling="average-rescaled",
+            pooling="average",
+            padding="zeros",
+            scale="filter",
             normalisation="paper",
             style_weight=1e3,
             tv_weight=0.0,
@@ -133,10 +140,13 @@ PRESETS = {
             bounds="end",
             history=100,
         ),
-        "the paper's losses, from noise; it leaves the steps open, and rescales VGG-19's weights",
+        "the paper's losses, from noise, on weights scaled by filter (the built-in: by layer); it "
+        "leaves the steps open",
     ),
     "gatys-notebook": Preset(
         Settings(
+            pooling="max",
+            padding="zeros",
             style_layers=share(STYLE_LAYERS, 5),
             normalisation="mse",
             style_weight=1e3,
@@ -151,6 +161,8 @@ PRESETS = {
     ),
     "neural-style-pt": Preset(
         Settings(
+            pooling="max",
+            padding="zeros",
             style_layers=share(STYLE_LAYERS, 5),
             normalisation="mse",
             content_weight=5.0,
@@ -164,10 +176,12 @@ PRESETS = {
             bounds="end",
             history=100,
         ),
-        "its defaults, but for its caffe weights and its start from fainter noise",
+        "its defaults, but for its caffe weights, unscaled, and its start from fainter noise",
     ),
     "pytorch-tutorial": Preset(
         Settings(
+            pooling="max",
+            padding="zeros",
             content_layers={"conv2_2": 1.0},
             style_layers=share(CONVOLUTIONS_OF_THE_TUTORIAL, 5),
             normalisation="mse",
@@ -179,10 +193,12 @@ PRESETS = {
             bounds="closure",
             history=100,
         ),
-        'its "conv_4" is conv2_2; it clamps the picture in the closure, and so do we',
+        'its "conv_4" is conv2_2; made with VGG-19 unscaled, clamped in the closure as here',
     ),
     "d2l": Preset(
         Settings(
+            pooling="max",
+            padding="zeros",
             content_layers={"conv4_4": 1.0},
             style_layers=share([name.replace("relu", "conv") for name in STYLE_LAYERS], 5),
             normalisation="mse",
@@ -196,12 +212,13 @@ PRESETS = {
             learning_rate=0.3 * D2L_STD,
             learning_rate_decay=(0.8, 50),
         ),
-        "its layers as listed; its network's in-place ReLUs overwrite all but the last of them",
+        "its layers as listed, VGG-19 unscaled; in-place ReLUs overwrite all but the last of them",
     ),
 }
 CHOICES = {
-    "pooling": POOLINGS,
-    "padding": PADDINGS,
+    "pooling": (None, *POOLINGS),
+    "padding": (None, *PADDINGS),
+    "scale": (None, *SCALES),
     "normalisation": ("relative", "paper", "mse"),
     "tv_norm": ("l2", "l1", "l1-sum"),
     "optimizer": tuple(LEARNING_RATES),
@@ -238,6 +255,26 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
     }
     if values.get("optimizer", base.optimizer) != base.optimizer:
         values = {"learning_rate": None, "bounds": "projected"} | values
+    if base.scale == "filter" and values.get("network", base.network) == BUILT_IN:
+        # Its filters were never meant to be equally strong; the weak ones would paint noise.
+        values = {"scale": "layer"} | values
     settings = replace(base, **values)
     check({name: getattr(settings, name) for name in known}, CHOICES)
     return settings
+
+
+def settled(settings: Settings) -> Settings:
+    """The settings with what a run records: the network's own pooling, padding and edition."""
+    used = made_for(settings.network, settings.weights)
+    chosen = {name: getattr(settings, name) for name in ("pooling", "padding")}
+    return replace(settings, **used | {k: v for k, v in chosen.items() if v is not None})
+
+
+def gone(settings: Mapping[str, Any]) -> str | None:
+    """A sentence if a run's settings are of an edition of the built-in network that is gone."""
+    if settings.get("network") != BUILT_IN or settings.get("weights") is not None:
+        return None
+    edition = settings.get("edition", 1)  # version 0.1 recorded none
+    if edition in (None, EDITION):
+        return None
+    return f"it was made with edition {edition} of {BUILT_IN}, and here is edition {EDITION}"

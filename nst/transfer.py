@@ -33,7 +33,7 @@ from nst.networks import Network, check_network, fit_out, load_network
 from nst.objective import Objective, layers_of, total
 from nst.runs.reading import read_run
 from nst.runs.results import Result
-from nst.settings import Settings, make_settings
+from nst.settings import Settings, gone, make_settings, settled
 
 Picture = Source | Tensor
 
@@ -107,8 +107,12 @@ def style_transfer(
         init=None if init is None else name_of(init) or "given",
         **changes,
     )
+    if old := gone({"edition": None} | changes | {"network": settings.network}):
+        say(f"these settings are an older picture's: {old}, so this one will differ")
     place = pick_device(device)
-    network = network if isinstance(network, Network) else network_of(settings)
+    if not isinstance(network, Network):
+        settings = settled(settings)
+        network = network_of(settings)
     weights = hash_weights(network)
     with room_for_pictures():
         network = fit_out(network, place, pick_precision(precision, place))
@@ -353,7 +357,9 @@ def say(line: str) -> None:
 
 def network_of(settings: Settings) -> Network:
     """The network that the settings name."""
-    return load_network(settings.network, settings.weights, settings.pooling, settings.padding)
+    return load_network(
+        settings.network, settings.weights, settings.pooling, settings.padding, settings.scale
+    )
 
 
 def name_of(picture: Picture) -> str | None:

@@ -117,7 +117,7 @@ ROOMS = {
     "images": "errors files",
     "devices": "errors",
     "kernels": "",
-    "networks": "errors files devices kernels",
+    "networks": "errors files images devices kernels",
     "features": "errors networks",
     "losses": "",
     "settings": "errors files networks",

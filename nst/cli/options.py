@@ -9,7 +9,7 @@ from typing import Any
 
 from nst.devices import PRECISIONS
 from nst.images import sample_names
-from nst.networks import ARCHITECTURES, PADDINGS, POOLINGS
+from nst.networks import ARCHITECTURES, PADDINGS, POOLINGS, SCALES
 from nst.settings import CHOICES, PRESETS
 
 TRANSFER_EPILOG = """\
@@ -97,6 +97,7 @@ def transfer_parser() -> argparse.ArgumentParser:
     add("--weights", metavar="FILE", help="weights for the network")
     add("--pooling", choices=POOLINGS)
     add("--padding", choices=PADDINGS)
+    add("--scale", choices=SCALES, help="make mean activations 1, of each layer or filter")
     for name, example in (("content", "relu4_2"), ("style", "relu1_1,relu3_1=0.5")):
         add(
             f"--{name}-layers",

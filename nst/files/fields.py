@@ -56,7 +56,7 @@ def share(layers: Sequence[str], total: float = 1.0) -> dict[str, float]:
     return {name: total / len(layers) for name in layers}
 
 
-def check(values: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> None:
+def check(values: Mapping[str, Any], choices: Mapping[str, Sequence[str | None]]) -> None:
     """Raise the SettingsError of the first value that makes no sense.
 
     Args:
@@ -64,8 +64,9 @@ def check(values: Mapping[str, Any], choices: Mapping[str, Sequence[str]]) -> No
         choices: what the fields that hold one of several words may hold.
     """
     for name, allowed in choices.items():
-        if not (isinstance(values[name], str) and values[name] in allowed):
-            raise SettingsError(f"{name} is one of {', '.join(allowed)}; not {shown(values[name])}")
+        if not (isinstance(values[name], str | None) and values[name] in allowed):
+            words = ", ".join(word for word in allowed if word)
+            raise SettingsError(f"{name} is one of {words}; not {shown(values[name])}")
     for name in LAYER_FIELDS:
         _check_layers(name, values[name])
     for name in WEIGHTS:
@@ -166,6 +167,10 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "weights": (
         "weights is a file with a network's weights, or the name of a set of them",
         lambda value: value is None or _is_path(value),
+    ),
+    "edition": (
+        "edition is the whole number that a run has recorded",
+        lambda value: value is None or _is_whole(value, 1, 10**6),
     ),
     "style_blend": (
         f"style_blend holds shares of 0 or more, not all 0, of at most {PICTURES} pictures",

@@ -14,7 +14,7 @@ import torch
 from nst.errors import SettingsError
 from nst.grids.workers import Task, pack
 from nst.networks import ARCHITECTURES, Network
-from nst.settings import Settings, make_settings
+from nst.settings import Settings, make_settings, settled
 from nst.transfer import load, name_of
 
 PICTURES = ("content", "style", "init")
@@ -138,12 +138,14 @@ class Planner:
             raise SettingsError("several styles at once are a tuple: style=('starry', 'waves')")
         styles = list(styles) if isinstance(styles, tuple | list) else [styles]
         names = [name_of(style) for style in styles]
-        settings = make_settings(
-            preset,
-            content=name_of(content),
-            styles=names if all(names) else None,
-            init=None if init is None else name_of(init) or "given",
-            **_by_name(changes),
+        settings = settled(
+            make_settings(
+                preset,
+                content=name_of(content),
+                styles=names if all(names) else None,
+                init=None if init is None else name_of(init) or "given",
+                **_by_name(changes),
+            )
         )
         size, style_size = max(settings.sizes), round(max(settings.sizes) * settings.style_scale)
         packed = self.packed(content, size)

@@ -132,12 +132,11 @@ def unpack(picture: np.ndarray, device: torch.device) -> Tensor:
 
 def loaded_network(settings: Settings, device: torch.device) -> Network:
     """The settings' network; a worker keeps the last two."""
-    return _load(settings.network, settings.weights, settings.pooling, settings.padding, device)
+    made = settings.network, settings.weights, settings.pooling, settings.padding, settings.scale
+    return _load(made, device)
 
 
 @lru_cache(maxsize=2)
-def _load(
-    name: str, weights: str | None, pooling: str, padding: str, device: torch.device
-) -> Network:
-    network = load_network(name, weights, pooling, padding)
+def _load(made: tuple[str | None, ...], device: torch.device) -> Network:
+    network = load_network(*made)  # type: ignore[arg-type]
     return fit_out(network, device, pick_precision(None, device))

@@ -16,7 +16,7 @@ from nst.files.together import settle
 from nst.loop import State
 from nst.runs.checking import check_run
 from nst.runs.results import BESIDE, Result
-from nst.settings import Settings, make_settings
+from nst.settings import Settings, gone, make_settings
 
 
 @dataclass
@@ -54,6 +54,8 @@ def read_run(run: str | os.PathLike | Result) -> Saved:
         whole = read_folder(expand(os.fspath(run), SettingsError))
     try:
         check_run(whole)
+        if old := gone(whole["settings"]):
+            raise ValueError(old)
     except ValueError as error:
         raise SettingsError(
             f"the run cannot go on: {error}; start it again, with its settings.json"

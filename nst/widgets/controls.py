@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import ipywidgets as ipw
 
 from nst.errors import SettingsError
-from nst.settings import LEARNING_RATES, Settings, make_settings
+from nst.settings import LEARNING_RATES, Settings, gone, make_settings, settled
 from nst.widgets.choice import Choice, StyleChoice
 from nst.widgets.common import View
 from nst.widgets.layers import KINDS, LayerTable, layer_names
@@ -18,7 +18,7 @@ STARTS = {"the content picture": "content", "the style picture": "style", "noise
 STYLES = 4  # pictures at once, at most
 SEEDS = 2**53 - 1  # the largest whole number that a page can hold
 # Settings without a control: they stay as an opened run has them.
-SILENT = ("pooling", "padding", "normalisation", "tv_norm", "style_scale", "bounds",
+SILENT = ("pooling", "padding", "scale", "normalisation", "tv_norm", "style_scale", "bounds",
           "learning_rate", "learning_rate_decay", "history", "average")  # fmt: skip
 
 
@@ -157,6 +157,8 @@ class Controls(ipw.VBox):
         if self.optimizer.value != self.base.optimizer:
             usual = ("bounds", "learning_rate", "learning_rate_decay")
             changes |= {name: getattr(Settings, name) for name in usual}
+        if self.network.value != self.base.network:
+            changes |= dict.fromkeys(("pooling", "padding", "edition"))
         settings = make_settings(**(self.base.to_dict() | changes))
         self.check(settings)
         return settings
@@ -222,12 +224,14 @@ class Controls(ipw.VBox):
 
     def _show_layers(self, settings: Settings) -> None:
         self.layers.show(settings)
-        usual = make_settings(optimizer=settings.optimizer)
-        other = [n for n in SILENT if getattr(settings, n) != getattr(usual, n)]
-        kept = ", ".join(f"{name} {getattr(settings, name)}" for name in other)
-        self.silent.value = (
-            f"<small>Kept from the opened run: {safe(kept)}.</small>" if other else ""
-        )
+        usual = settled(make_settings(optimizer=settings.optimizer, network=settings.network))
+        used = settled(settings)
+        other = [n for n in SILENT if getattr(used, n) != getattr(usual, n)]
+        kept = ", ".join(f"{name} {getattr(used, name)}" for name in other)
+        lines = [f"Kept from the opened run: {kept}."] if other else []
+        if old := gone(settings.to_dict()):
+            lines.append(f"The opened run will look different here: {old}.")
+        self.silent.value = f"<small>{safe(' '.join(lines))}</small>" if lines else ""
 
     def _change_network(self) -> None:
         names, usual = layer_names(self.network.value), Settings()

@@ -220,7 +220,8 @@ class TransferStudio(View):
 
     def _network(self, settings: Settings) -> Network:
         """The network, loaded once: with it, the style's targets are known from run to run."""
-        key = (settings.network, settings.weights, settings.pooling, settings.padding)
+        made = settings.network, settings.weights, settings.pooling, settings.padding
+        key = *made, settings.scale
         if key not in self.networks:
             self.networks[key] = load_network(*key)
         return self.networks[key]

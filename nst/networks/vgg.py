@@ -1,4 +1,4 @@
-"""The networks and their named layers.
+"""What a network is, and the VGGs with their named layers.
 
 A VGG is a chain of 3×3 convolutions and ReLUs in five blocks, each block ended by a pooling layer
 that halves the picture (Simonyan & Zisserman 2014). Layers are named by block and position:
@@ -7,7 +7,6 @@ the pooling that ends the block. Gatys et al. (2016) write "conv4_2" for what th
 the ReLU, our `relu4_2`.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
@@ -15,21 +14,9 @@ from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
-from torch.fx import GraphModule
-from torchvision.models import WeightsEnum
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-from nst.devices import own_modes, pick_device
 from nst.errors import ImageError, SettingsError
-from nst.files.checkpoints import (
-    fill,
-    load_strictly,
-    pretrained_weights,
-    torchvision_entry,
-)
-from nst.files.weights import check_named, read_weights
 from nst.kernels.layers import convolution_relu, max_pool
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -67,7 +54,7 @@ class Network(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
-        self.settings: dict[str, str | None] = {}
+        self.settings: dict[str, Any] = {}
         self.precision = "float32"
 
     @property
@@ -127,7 +114,7 @@ class VGG(Network):
         std: Sequence[float] = IMAGENET_STD,
     ):
         super().__init__(mean, std)
-        self.padding = padding
+        self.pooling, self.padding = pooling, padding
         self.layers = nn.ModuleDict()
         inputs = 3
         blocks = list(zip(architecture.convolutions, architecture.channels, strict=True))
@@ -217,51 +204,6 @@ class Pool(nn.Module):
         return means if self.gain == 1 else means * self.gain
 
 
-class TorchvisionNetwork(Network):
-    """Any other torchvision model; its layers are the nodes of its graph ("layer1.0.relu")."""
-
-    def __init__(self, model: nn.Module, mean: Sequence[float], std: Sequence[float]):
-        super().__init__(mean, std)
-        for module in model.modules():
-            if getattr(module, "inplace", False):
-                module.__dict__["inplace"] = False
-        self.model = model.eval().requires_grad_(False)
-        self._names = get_graph_node_names(self.model)[1][1:]  # the first is the input
-        self._extractors: dict[tuple[str, ...], nn.Module] = {}
-
-    @property
-    def layer_names(self) -> list[str]:
-        """All nodes in order of evaluation."""
-        return self._names
-
-    def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Activations of the nodes `layers`; nothing deeper is computed."""
-        self.check_layers(layers)
-        key = tuple(layers)
-        if key not in self._extractors:
-            self._extractors[key] = out_of_place(create_feature_extractor(self.model, list(layers)))
-        try:
-            with self.rounding(image):
-                found = self._extractors[key](self.normalise(image))
-            return {name: self.unrounded(feature) for name, feature in found.items()}
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except (RuntimeError, AssertionError) as error:
-            raise ImageError(
-                f"{self.settings.get('network', 'the network')} cannot take a picture of "
-                f"{image.shape[-1]}×{image.shape[-2]} pixels ({error}); try another size"
-            ) from error
-
-
-def out_of_place(extractor: GraphModule) -> GraphModule:
-    """Switch off in-place functions, which would overwrite activations kept before them."""
-    for node in extractor.graph.nodes:
-        if node.kwargs.get("inplace"):
-            node.kwargs = {**node.kwargs, "inplace": False}
-    extractor.recompile()
-    return extractor.eval()
-
-
 def fit_out(network: Network, device: torch.device, precision: str) -> Network:
     """A copy of the network for a run on `device`, so that the given one stays as it is.
 
@@ -284,90 +226,6 @@ def check_network(network: object) -> None:
             f"a network is what nst.load_network gives, not a {type(network).__name__}; for "
             "weights of your own, save model.state_dict() and give the file to load_network"
         )
-
-
-@own_modes()
-def load_network(
-    name: str = "vgg19_quarter",
-    weights: str | os.PathLike | None = None,
-    pooling: str = "max",
-    padding: str = "zeros",
-    device: torch.device | str = "cpu",
-) -> Network:
-    """A network with frozen weights.
-
-    Args:
-        name: "vgg19_quarter" (built in), "vgg19", "vgg16", or any of torchvision's classifiers.
-        weights: None for the pretrained ones; a safetensors or PyTorch file with a state dict for
-            ImageNet-normalised RGB; "caffe:" and the path of one for blue, green, red from 0 to
-            255, which is converted (VGGs); the name of another of torchvision's sets, such as
-            VGG-16's "IMAGENET1K_FEATURES" (the caffe weights, with their own normalisation); or
-            "random" (seeded).
-        pooling: "max"; "average", which Gatys et al. (2016, section 2) prefer; or
-            "average-rescaled", which multiplies each average by a constant, so that deeper
-            activations keep the size that max pooling gives them.
-        padding: "zeros", "replicate" or "reflect", at the borders of every convolution.
-        device: where the network is to be.
-
-    Raises:
-        SettingsError: an unknown name, pooling, padding or device.
-        WeightsError: the weights cannot be had, are damaged, or are another network's.
-    """
-    if pooling not in POOLINGS or padding not in PADDINGS:
-        raise SettingsError(
-            f"pooling is one of {', '.join(POOLINGS)}, padding one of {', '.join(PADDINGS)}; "
-            f"not {pooling!r} and {padding!r}"
-        )
-    check_named(weights)
-    if name in ARCHITECTURES:
-        network: Network = _load_vgg(name, weights, pooling, padding)
-    elif pooling == "max" and padding == "zeros":
-        network = _load_torchvision(name, weights)
-    else:
-        raise SettingsError(f"pooling and padding can be chosen for VGGs only, not for {name}")
-    network.settings = {
-        "network": name,
-        "weights": None if weights is None else str(weights),
-        "pooling": pooling,
-        "padding": padding,
-    }
-    return network.eval().to(pick_device(device))
-
-
-def _load_vgg(name: str, weights: str | os.PathLike | None, pooling: str, padding: str) -> VGG:
-    entry = torchvision_entry(name, weights)
-    mean, std = normalisation(entry)
-    network = VGG(ARCHITECTURES[name], pooling, padding, mean, std)
-    if weights == "random":
-        randomise(network)
-    else:
-        fill(network.layers, name, weights, entry, network.mean, network.std)
-    if pooling == "average-rescaled":
-        rescale_pools(network)
-    return network
-
-
-def _load_torchvision(name: str, weights: str | os.PathLike | None) -> TorchvisionNetwork:
-    if name not in torchvision.models.list_models(module=torchvision.models):
-        raise SettingsError(
-            f"there is no network {name!r}; there are {', '.join(ARCHITECTURES)}, and the names in "
-            f"torchvision.models.list_models(module=torchvision.models)"
-        )
-    entry = torchvision_entry(name, weights)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # for weights="random"
-        model = torchvision.models.get_model(name, weights=None)
-    if weights != "random":
-        path = pretrained_weights(entry) if entry else weights
-        load_strictly(model, read_weights(cast(str, path)), str(path))
-    return TorchvisionNetwork(model, *normalisation(entry))
-
-
-def normalisation(entry: WeightsEnum | None) -> tuple[Sequence[float], Sequence[float]]:
-    """Mean and standard deviation of the inputs that the weights were trained on."""
-    if entry is None:
-        return IMAGENET_MEAN, IMAGENET_STD
-    return entry.transforms().mean, entry.transforms().std
 
 
 @torch.no_grad()
