@@ -149,7 +149,12 @@ def gpu_room(device: torch.device, limit: int | None) -> int:
 def gpu_share(device: torch.device) -> float:
     """The share of a GPU's memory that the process may take; 1 where torch does not tell."""
     share = getattr(torch.cuda, "get_per_process_memory_fraction", None)
-    return share(device) if share else 1.0
+    return share(index_of(device)) if share else 1.0
+
+
+def index_of(device: torch.device) -> int:
+    """A GPU's number: some of torch's functions want one, where "cuda" names the current GPU."""
+    return torch.cuda.current_device() if device.index is None else device.index
 
 
 @contextmanager
@@ -179,12 +184,12 @@ def on_gpu(device: torch.device, limit: int | None) -> Iterator[None]:
     with torch.cuda.device(device):
         if limit is not None:
             torch.cuda.empty_cache()
-            torch.cuda.set_per_process_memory_fraction(min(before, limit / total), device)
+            torch.cuda.set_per_process_memory_fraction(min(before, limit / total), index_of(device))
         try:
             yield
         finally:
             if limit is not None:
-                torch.cuda.set_per_process_memory_fraction(before, device)
+                torch.cuda.set_per_process_memory_fraction(before, index_of(device))
 
 
 def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
