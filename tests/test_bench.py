@@ -1,5 +1,6 @@
 """The benchmark at tiny sizes: its rows, its table, and the loops that it compares with."""
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 import bench
+import bench_delivered
 import bench_measure
+import bench_published
 import bench_references
 import bench_rows
 import bench_runs
@@ -33,7 +36,7 @@ def test_a_published_loop_has_the_loss_and_gradient_of_its_preset(
 ):
     """Two ways to the same number: the preset is tested against the formulas in NumPy."""
     start = other[..., :40, :].repeat(1, 1, 1, 2)[..., :56].contiguous()
-    loss, gradient = bench_references.PUBLISHED[loop](quarter, picture, other)(start.clone())
+    loss, gradient = bench_published.LOOPS[loop].evaluation(quarter, picture, other)(start.clone())
     objective = nst.Objective(quarter, picture, [other], nst.make_settings(preset))
     terms, expected = objective.loss_and_gradient(start)
     assert loss.item() == pytest.approx(sum(terms.values()).item(), rel=1e-4)
@@ -68,7 +71,7 @@ def test_the_bare_networks_gradient(quarter, picture):
 
 def test_the_published_optimiser_starts_where_it_is_told(quarter, picture, other):
     evaluate = bench_references.pytorch_tutorial(quarter, picture, other)
-    losses = bench_references.torch_lbfgs(evaluate, picture, 7)
+    _, losses = bench_published.torch_lbfgs(evaluate, picture, 7)
     assert len(losses) == 7
     assert losses[0] == evaluate(picture.clone())[0].item()
 
@@ -95,7 +98,7 @@ def test_measures_are_taken_in_turn_and_compared():
 
 
 def test_rows_become_a_table_and_json(tmp_path):
-    published = list(bench_references.PUBLISHED)
+    published = list(bench_published.LOOPS)
     rows = bench_rows.one_evaluation("vgg19_quarter", (64, 48), published, turns=1)
     assert [row.against for row in rows] == ["bare network", *published]
     assert all(row.ours > 0 and row.reference > 0 and row.ratio > 0 and row.bar for row in rows)
@@ -140,8 +143,17 @@ def test_a_kind_that_fails_loses_no_other(tmp_path, monkeypatch, capsys):
 
 def test_a_run_to_a_loss_ends_there():
     options = {"num_steps": 30, "preset": "pytorch-tutorial"}
-    whole = nst.style_transfer("astronaut", "starry", sizes=32, progress=False, **options)
-    goal = whole.history[20]["total"]
+    pictures = []
+    nst.style_transfer(
+        "astronaut",
+        "starry",
+        sizes=32,
+        progress=False,
+        callback=lambda step: pictures.append(step.image),
+        **options,
+    )
+    loss = bench_measure.own_loss("astronaut", "starry", **options)
+    goal = loss(pictures[20])
     count, seconds = bench_measure.time_to(goal, "astronaut", "starry", [32], **options)
     assert 1 < count <= 21
     assert 0 < seconds < float("inf")
@@ -149,6 +161,72 @@ def test_a_run_to_a_loss_ends_there():
     assert never == (float("inf"), float("inf"))
     count, _ = bench_measure.time_to(goal, "astronaut", "starry", [16, 32], **options)
     assert count % 1 == 0.75  # 31 evaluations of a quarter, and whole ones
+
+
+def test_a_run_is_measured_by_the_picture_with_256_levels():
+    """Against the objective itself, of a picture rounded with NumPy."""
+    start, content, style = (nst.load_image(n, 32) for n in ("cat", "astronaut", "starry"))
+    start = nst.preprocess_image(nst.postprocess_image(start)).roll(3, -1)[..., : content.shape[-1]]
+    start = torch.nn.functional.interpolate(start, content.shape[-2:]) * 0.9 + 0.001
+    seen = []
+
+    def loss(picture):
+        seen.append(picture)
+        return float(len(seen) < 3)
+
+    options = {"init": start, "num_steps": 9}
+    count, _ = bench_measure.time_to(0.5, "astronaut", "starry", [32], loss, **options)
+    assert seen == []  # no step is near: nothing is measured, and it never gets there
+    assert count == float("inf")
+    count, _ = bench_measure.time_to(1e9, "astronaut", "starry", [32], loss, **options)
+    assert count == 1
+    levels = np.rint(start.numpy() * 255).astype(np.uint8)
+    np.testing.assert_array_equal(seen[0].numpy(), levels.astype(np.float32) / np.float32(255))
+    objective = nst.Objective(nst.load_network(), content, [style], nst.make_settings())
+    expected = sum(objective(seen[0]).values()).item()
+    own = bench_measure.own_loss("astronaut", "starry")
+    assert own(start) == own(seen[0]) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", bench_published.LOOPS)
+def test_a_published_loop_has_our_loss_of_the_picture_that_it_hands_back(quarter, picture, name):
+    loop = bench_published.LOOPS[name]
+    other = nst.load_image("starry", 64)
+    evaluate = loop.evaluation(quarter, picture, other)
+    handed = loop.run(quarter, evaluate, picture, 6)
+    assert handed.shape == picture.shape
+    assert 0 <= handed.min() < handed.max() <= 1
+    assert (handed - picture).abs().max() > 0.1
+    objective = nst.Objective(quarter, picture, [other], nst.make_settings(**loop.ours))
+    own = sum(objective((handed * 255).round() / 255).values()).item()
+    assert loop.loss(quarter, evaluate, handed) == pytest.approx(own, rel=0.02)
+
+
+def test_a_loop_that_explodes_has_no_ratio(monkeypatch):
+    name = "PyTorch tutorial"
+    loop = bench_published.LOOPS[name]
+    broken = dataclasses.replace(loop, optimise=lambda _evaluate, start, _n: 0 * start)
+    monkeypatch.setattr(bench_delivered, "LOOPS", {"broken": broken, name: loop})
+    rows = list(bench_delivered.published_runs([("cat", "starry")], (32, 48), evaluations=8))
+    assert [row.against for row in rows] == ["broken", "broken", name, name, "all loops"]
+    assert [row.ratio for row in rows[:2]] == [None, None]
+    assert rows[0].cells()[-3:] == ["", "", "theirs is no better than the start"]
+    assert rows[-1].ours == pytest.approx((rows[2].ratio * rows[3].ratio) ** 0.5)
+    assert rows[-1].name == "geometric mean of 2"
+
+
+def test_what_is_delivered_is_compared_with_the_best_step():
+    rows = list(bench_delivered.delivered([("cat", "starry", "content")], 32, early=3, late=6))
+    assert len(rows) == 4 * len(bench_delivered.OPTIMIZERS)
+    assert all(row.bar and row.ratio and row.section == "Delivered" for row in rows)
+    options = {"sizes": 32, "num_steps": 6, "optimizer": "adam", "progress": False}
+    run = nst.style_transfer("cat", "starry", **options)
+    free = nst.style_transfer("cat", "starry", **options, bounds="end")
+    totals, others = ([step["total"] for step in r.history] for r in (run, free))
+    mean, _, early, late = (row.ratio for row in rows if row.name.startswith("adam"))
+    assert mean == pytest.approx(run.delivered["total"] / min(totals))
+    assert early == pytest.approx(min(totals[:4]) / min(others[:4]))
+    assert late == pytest.approx(min(totals) / min(others))
 
 
 def test_memory_is_that_of_the_activations():

@@ -250,26 +250,3 @@ def d2l(
         return backward(loss, image)
 
     return evaluate
-
-
-PUBLISHED: dict[str, Callable[..., Evaluation]] = {
-    "PyTorch tutorial": pytorch_tutorial,
-    "Gatys' notebook": gatys_notebook,
-    "neural-style-pt": neural_style_pt,
-    "d2l.ai": d2l,
-}
-
-
-def torch_lbfgs(evaluate: Evaluation, image: Tensor, evaluations: int) -> list[float]:
-    """The published optimiser, `torch.optim.LBFGS` as the tutorial calls it; every loss."""
-    image, losses = image.detach().clone().requires_grad_(), list[float]()
-    optimizer = torch.optim.LBFGS([image])
-
-    def closure() -> Tensor:
-        loss, _ = evaluate(image)
-        losses.append(loss.item())
-        return loss
-
-    while len(losses) < evaluations:
-        optimizer.step(closure)  # type: ignore[no-untyped-call, unused-ignore]
-    return losses[:evaluations]

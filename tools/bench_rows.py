@@ -15,7 +15,8 @@ from bench_measure import (
     seconds,
     time_to,
 )
-from bench_references import PUBLISHED, STANDARD, bare, pytorch_tutorial, torch_lbfgs
+from bench_published import LOOPS
+from bench_references import STANDARD, bare, pytorch_tutorial
 
 import nst
 from nst.networks import fit_out
@@ -38,7 +39,7 @@ def one_evaluation(
     for loop in published:
         # d2l.ai's own layers, of the same depth: its convolutions are overwritten by their ReLUs.
         layers = [] if loop == "d2l.ai" else ["relu4_2", STANDARD]
-        references[loop] = PUBLISHED[loop](network, content, style, *layers)
+        references[loop] = LOOPS[loop].evaluation(network, content, style, *layers)
     # Each has a picture of its own, since some of them write to theirs.
     measures = {"ours": seconds(partial(ours.loss_and_gradient, start))}
     measures |= {n: seconds(partial(run, start.clone())) for n, run in references.items()}
@@ -51,30 +52,32 @@ def one_evaluation(
 def evaluations() -> Iterator[Row]:
     """The built-in network at three sizes, VGG-19 at two; published loops where that is quick."""
     for size in SIZES:
-        yield from one_evaluation("vgg19_quarter", size, list(PUBLISHED))
+        yield from one_evaluation("vgg19_quarter", size, list(LOOPS))
     yield from one_evaluation("vgg19", SIZES[0])
-    yield from one_evaluation("vgg19", SIZES[1], list(PUBLISHED))
+    yield from one_evaluation("vgg19", SIZES[1], list(LOOPS))
 
 
 def more_evaluations() -> Iterator[Row]:
     """VGG-19 against the published loops at the other sizes too."""
     for size in (SIZES[0], SIZES[2]):
-        yield from one_evaluation("vgg19", size, list(PUBLISHED))
+        yield from one_evaluation("vgg19", size, list(LOOPS))
 
 
 def whole_run(size: int = 192, evaluations: int = 60, turns: int = TURNS) -> Iterator[Row]:
-    """Seconds to the loss that the tutorial's loop has at its end, with its own loss."""
+    """Seconds to a picture as good, by the tutorial's own loss, as that which its loop delivers."""
     network = network_of("vgg19_quarter")
     content, style = nst.load_image("astronaut", size), nst.load_image("starry", size)
-    tutorial = pytorch_tutorial(network, content, style)
-    goal = min(torch_lbfgs(tutorial, content, evaluations))
-    options = {"preset": "pytorch-tutorial", "num_steps": 5 * evaluations}
+    loop = LOOPS["PyTorch tutorial"]
+    tutorial = loop.evaluation(network, content, style)
+    run = partial(loop.run, network, tutorial, content, evaluations)
+    loss = partial(loop.loss, network, tutorial)
+    goal = loss(run())
+    options = loop.ours | {"num_steps": 5 * evaluations}
 
     def ours() -> float:
-        return time_to(goal, "astronaut", "starry", [size], **options)[1]
+        return time_to(goal, "astronaut", "starry", [size], loss, **options)[1]
 
-    theirs = seconds(lambda: torch_lbfgs(tutorial, content, evaluations))
-    figures = in_turn({"ours": ours, "PyTorch tutorial": theirs}, turns, warm=False)
+    figures = in_turn({"ours": ours, "PyTorch tutorial": seconds(run)}, turns, warm=False)
     label = f"to its loss after {evaluations} evaluations, {size} px"
     yield from compare("A whole run", label, "s", figures, {"PyTorch tutorial": AHEAD})
 
