@@ -66,7 +66,7 @@ course: teacher
 
 # Against the published implementations; five minutes on two cores, an hour and a half with BENCH=full.
 bench: learner
-	$(BIN)/python tools/bench.py
+	$(BIN)/python tools/bench/bench.py
 
 # Tests, figures and variants on an NVIDIA GPU, in under four minutes, into outputs/gpu.
 gpu: developer

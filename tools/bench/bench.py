@@ -43,7 +43,7 @@ from bench_together import two_at_once
 
 from nst.files import write_atomically, write_json
 
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 # Minutes on two cores; and what BENCH=full adds.
 SHORT = (evaluations, whole_run, delivered, memory, start_up, fewer_steps, tiles)
 LONG = (

@@ -178,7 +178,7 @@ def time_to(
 def in_a_process_of_its_own(code: str) -> Any:
     """What `code` prints last, as JSON, run from its start."""
     here = Path(__file__).resolve().parent
-    paths = os.pathsep.join([str(here), str(here.parent), os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join([str(here), str(here.parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": paths},
