@@ -189,17 +189,17 @@ def test_a_run_is_measured_by_the_picture_with_256_levels():
 
 
 @pytest.mark.parametrize("name", bench_published.LOOPS)
-def test_a_published_loop_has_our_loss_of_the_picture_that_it_hands_back(quarter, picture, name):
+def test_a_published_loop_has_our_loss_of_the_picture_that_it_hands_back(picture, name):
     loop = bench_published.LOOPS[name]
-    other = nst.load_image("starry", 64)
-    evaluate = loop.evaluation(quarter, picture, other)
-    handed = loop.run(quarter, evaluate, picture, 6)
+    network, other = loop.network(), nst.load_image("starry", 64)
+    evaluate = loop.evaluation(network, picture, other)
+    handed = loop.run(network, evaluate, picture, 6)
     assert handed.shape == picture.shape
     assert 0 <= handed.min() < handed.max() <= 1
     assert (handed - picture).abs().max() > 0.1
-    objective = nst.Objective(quarter, picture, [other], nst.make_settings(**loop.ours))
+    objective = nst.Objective(network, picture, [other], nst.make_settings(**loop.ours))
     own = sum(objective((handed * 255).round() / 255).values()).item()
-    assert loop.loss(quarter, evaluate, handed) == pytest.approx(own, rel=0.02)
+    assert loop.loss(network, evaluate, handed) == pytest.approx(own, rel=0.02)
 
 
 def test_a_loop_that_explodes_has_no_ratio(monkeypatch):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TOTAL = 222  # seconds; parts that would begin too late are left out
-BENCH = [sys.executable, "tools/bench.py", "--only"]
+BENCH = [sys.executable, "tools/bench/bench.py", "--only"]
 TESTS = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short"]
 # Name, command, and the most seconds that it may take; those that measure time run alone.
 PARTS = [
@@ -39,10 +39,10 @@ class Part:
         self.name, self.began, self.seconds = name, time.monotonic(), seconds
         self.log = folder / f"{name.replace(' ', '-')}.log"
         command = [word.format(out=folder) for word in command]
-        if "tools/bench.py" in command:
+        if "tools/bench/bench.py" in command:
             command += ["--out", str(folder / name.replace(" ", "-"))]
             (folder / name.replace(" ", "-")).mkdir(exist_ok=True)
-        paths = [str(ROOT), str(ROOT / "tools"), os.environ.get("PYTHONPATH", "")]
+        paths = [str(ROOT), str(ROOT / "tools" / "bench"), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
         with self.log.open("wb") as file:
             self.process = subprocess.Popen(

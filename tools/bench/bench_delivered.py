@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 import torch
-from bench_measure import Row, network_of, time_to
+from bench_measure import Row, time_to
 from bench_published import LOOPS
 from bench_runs import COARSE_STEPS, PAIRS
 from torch import Tensor
@@ -79,8 +79,9 @@ def published_runs(
     steps of ours at half the size first. A loop that hands back no better picture than its start
     has no ratio.
     """
-    network, ratios = network_of("vgg19_quarter"), list[float]()
+    ratios: list[float] = []
     for name, loop in LOOPS.items():
+        network = loop.network()
         for (i, (content, style)), (j, size) in product(enumerate(pairs), enumerate(sizes)):
             init = ("content", "noise")[(i + j) % 2]
             photo, paint = nst.load_image(content, size), nst.load_image(style, size)

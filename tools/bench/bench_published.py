@@ -14,6 +14,7 @@ from torch import Tensor
 
 import nst
 from nst.networks import VGG
+from nst.transfer import network_of
 
 Optimise = Callable[[Evaluation, Tensor, int], Tensor]  # from a start, so many evaluations
 
@@ -33,6 +34,12 @@ class Loop:
         standard = nst.Settings()
         names = ("optimizer", "bounds", "history", "init")
         return self.same | {name: getattr(standard, name) for name in names}
+
+    def network(self) -> VGG:
+        """The built-in network as our run has it: with the preset's pooling and scale."""
+        network = network_of(nst.make_settings(**self.ours))
+        assert isinstance(network, VGG)
+        return network
 
     def run(self, network: VGG, evaluate: Evaluation, start: Tensor, evaluations: int) -> Tensor:
         """The picture handed back, in [0, 1]."""

@@ -16,7 +16,7 @@ from bench_measure import (
     time_to,
 )
 from bench_published import LOOPS
-from bench_references import STANDARD, bare, pytorch_tutorial
+from bench_references import STANDARD, bare
 
 import nst
 from nst.networks import fit_out
@@ -65,9 +65,9 @@ def more_evaluations() -> Iterator[Row]:
 
 def whole_run(size: int = 192, evaluations: int = 60, turns: int = TURNS) -> Iterator[Row]:
     """Seconds to a picture as good, by the tutorial's own loss, as that which its loop delivers."""
-    network = network_of("vgg19_quarter")
     content, style = nst.load_image("astronaut", size), nst.load_image("starry", size)
     loop = LOOPS["PyTorch tutorial"]
+    network = loop.network()
     tutorial = loop.evaluation(network, content, style)
     run = partial(loop.run, network, tutorial, content, evaluations)
     loss = partial(loop.loss, network, tutorial)

@@ -20,7 +20,8 @@ from typing import Any
 
 import torch
 from bench_measure import Row, compare, in_turn, network_of, pictures
-from bench_references import STANDARD, pytorch_tutorial, torch_lbfgs
+from bench_published import torch_lbfgs
+from bench_references import STANDARD, pytorch_tutorial
 from torch import Tensor
 
 import nst
@@ -28,7 +29,7 @@ from nst.devices import PRECISIONS, arithmetic
 from nst.networks import fit_out
 from nst.optimizers import make_optimizer
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BASELINE = Path(os.environ.get("NST_BASELINE", ROOT / ".gpubase")).resolve()
 EARLIER = "version 0.1"
 SIDE = 512
@@ -317,7 +318,7 @@ def child(what: str, folder: Path, environment: dict[str, str] | None = None) ->
     """What a function here returns in a process of its own, with the nst in `folder`."""
     code = f"import json, bench_gpu; print(json.dumps(bench_gpu.{what}()))"
     environment = dict(environment or os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join([str(folder), str(ROOT / "tools")])
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), str(ROOT / "tools" / "bench")])
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=folder
     )
