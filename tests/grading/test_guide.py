@@ -85,7 +85,7 @@ def a_class_on_canvas(folder):
     (folder / "gradebook.csv").write_text(
         "Student,ID,SIS User ID,SIS Login ID,Section,ps1_features (990),ps2_gram (991)\n"
         '    Points Possible,,,,,30,30\n"Doe, Jane",12,,jdoe,A,20,\n"Lee, Kim",14,,klee,A,21,\n'
-        '"Poe, Eve",15,,epoe,A,22,\n"Roe, Max",13,,mroe,A,23,\n'
+        '"Poe, Eve",15,,epoe,A,22,\n"Roe, Max",13,,maxroe,A,23,\n'
     )
 
 

@@ -229,12 +229,12 @@ def test_canvas_own_gradebook_is_filled_in(tmp_path):
     text = (
         "Student,ID,SIS User ID,SIS Login ID,Section,ps (991),other (992)\n"
         "    Points Possible,,,,,30,10\n"
-        '"Doe, Jane",12,s12,jdoe,A,1,7\n"Roe, Max",13,s13,mroe,A,2,8\n'
+        '"Doe, Jane",12,s12,jdoe,A,1,7\n"Roe, Max",13,s13,maxroe,A,2,8\n'
         '"Poe, Eve",14,s14,epoe,A,3,9\n'
     )
     reports = [
         report("doejane", platform="Canvas", number="12"),
-        report("mroe", 1.0),
+        report("maxroe", 1.0),
         report("zed"),
     ]
     made, lost = books(tmp_path, reports, text)
@@ -243,7 +243,7 @@ def test_canvas_own_gradebook_is_filled_in(tmp_path):
         ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "ps (991)"],
         ["    Points Possible", "", "", "", "", "5.0"],
         ["Doe, Jane", "12", "s12", "jdoe", "A", "3"],
-        ["Roe, Max", "13", "s13", "mroe", "A", "1"],
+        ["Roe, Max", "13", "s13", "maxroe", "A", "1"],
         ["Poe, Eve", "14", "s14", "epoe", "A", ""],
     ]
 
