@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nst.checks.marking.oracles import array, gram, random
+from nst.networks import Network
 
 
 def chain(code: str) -> list[nn.Module]:
@@ -55,7 +56,10 @@ QUARTER = [
 LAYERS = {"CONTENT": "relu3_1", "STYLE": ["relu1_1", "relu2_1", "relu3_1"]}
 
 
-class Counted:
+PLAIN = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # the mean and the deviation of pictures left as they are
+
+
+class Counted(Network):
     """A tiny network for `nst.extract_features`, which counts the pictures that it is given.
 
     Its layers, by any names, are seeded mixtures of the colours and of their squares, whose number
@@ -63,9 +67,10 @@ class Counted:
     """
 
     def __init__(self) -> None:
+        super().__init__(*PLAIN)
         self.pictures = 0
 
-    def __call__(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Activations of the layers for a picture (B, 3, H, W)."""
         self.pictures += len(image)
         both = torch.cat([image, image.square()], 1)
@@ -75,14 +80,14 @@ class Counted:
         }
 
 
-class Tiny(nn.Module):
+class Tiny(Network):
     """A network for `nst.extract_features`: one seeded convolution, not frozen; counts its calls.
 
     A layer of block n is the convolution's ReLU to the n-th power.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(*PLAIN)
         self.calls = 0
         self.weight = nn.Parameter(random(4, 3, 3, 3, seed=5) - 0.4)
 
