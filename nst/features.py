@@ -67,8 +67,10 @@ def layer_table(network: Network) -> list[Layer]:
     """What each layer sees, in order of evaluation.
 
     For networks other than VGGs the table has the layers that give pictures of activations, the
-    stride measured at 224 pixels, and no receptive fields.
+    stride measured at 224 pixels, and no receptive fields. Raises SettingsError for what is no
+    network of this package.
     """
+    check_network(network)
     if isinstance(network, VGG):
         return _vgg_table(network)
     return _measured_table(network)

@@ -31,6 +31,7 @@ class Settings:
         style_blend: shares of the style pictures; empty: all alike.
         style_scale: long side of the style pictures as a multiple of the picture's.
         sizes: long side of the picture in pixels, coarse to fine; never more than the content's.
+            Those at which a picture is too small for the network are left out.
         num_steps: optimisation steps at each size; the last number holds for all further sizes.
         init: the start: "content", "style", "noise", or the path or name of a picture.
         seed: of the noise.

@@ -33,6 +33,7 @@ from nst.networks import Network, check_network, fit_out, load_network
 from nst.objective import Objective, layers_of, total
 from nst.runs.reading import read_run
 from nst.runs.results import Result
+from nst.runs.sizes import visible
 from nst.settings import Settings, gone, make_settings, settled
 
 Picture = Source | Tensor
@@ -119,6 +120,7 @@ def style_transfer(
         content = load(content_image, max(settings.sizes), place)
         style_size = round(max(settings.sizes) * settings.style_scale)
         loaded = [load(style, style_size, place) for style in styles]
+        settings = visible(settings, network, content, loaded)
         job = Job(settings, network, content, loaded, parse_bytes(memory_limit), weights)
         state = State(job.start(settings.init if init is None else init))
     return job.run(state, [], 0.0, callback, progress)
@@ -177,6 +179,8 @@ def resume(
         WeightsError: the network's weights are others than those of the run.
     """
     place = pick_device(device)
+    if network is not None:
+        check_network(network)
     saved = read_run(run)
     settings, history = saved.settings, saved.history
     if num_steps is not None:

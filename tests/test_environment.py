@@ -126,7 +126,7 @@ ROOMS = {
     "hardware": "errors networks features losses settings objective",
     "optimizers": "settings",
     "loop": "settings objective hardware optimizers",
-    "runs": "errors files images settings optimizers loop",
+    "runs": "errors files images networks settings objective optimizers loop",
     "transfer": "errors files images devices networks settings objective hardware loop runs",
     "grids": "errors files images devices networks settings cache objective loop transfer",
     "plots": "errors images features grids",

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import nst
 from nst import extract_features, layer_table, load_network
 from nst.errors import ImageError, SettingsError
 from nst.networks import ARCHITECTURES, VGG, Architecture
@@ -21,6 +22,29 @@ def test_extract_features_refuses(quarter, picture):
         extract_features(quarter, picture[0], ["conv1_1"])
     with pytest.raises(ImageError, match="too small for relu5_1"):
         extract_features(quarter, picture[..., :15, :], ["relu5_1"])
+
+
+@pytest.mark.parametrize("bad", [torch.nn.Conv2d(3, 3, 3), {"conv1_1": 0}, None, "vgg19_quarter"])
+def test_what_is_no_network_is_named(bad, picture):
+    for use in (
+        lambda: extract_features(bad, picture, ["relu1_1"]),
+        lambda: layer_table(bad),
+        lambda: nst.Objective(bad, picture, [picture], nst.Settings()),
+    ):
+        with pytest.raises(SettingsError, match=f"load_network gives, not a {type(bad).__name__}"):
+            use()
+    if not isinstance(bad, str):
+        with pytest.raises(SettingsError, match=f"by its name, .* not from a {type(bad).__name__}"):
+            load_network(bad)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_pictures_of_other_floats(quarter, picture, dtype):
+    """As NumPy and GPUs give them: the network sees float32."""
+    found = extract_features(quarter, picture.to(dtype), ["relu3_1"])["relu3_1"]
+    assert found.dtype == torch.float32
+    expected = quarter(picture.to(dtype).float(), ["relu3_1"])["relu3_1"]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_receptive_fields_are_the_reach_of_gradients():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import signal
 
 import pytest
@@ -374,6 +375,40 @@ def test_a_saved_run_can_be_read(picture, other, tmp_path):
         resume(tmp_path)
 
 
+@pytest.mark.parametrize("place", ["~nobody-here/run", "a\0b", "c" * 300])
+def test_places_that_cannot_be_are_named(picture, other, place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = style_transfer(picture, other, **SMALL | {"num_steps": 0})
+    for use in (
+        lambda: result.save(place),
+        lambda: resume(place),
+        lambda: nst.save_image(picture, f"{place}.png"),
+        lambda: nst.load_image(place),
+        lambda: nst.read_settings(place),
+        lambda: nst.read_settings(f"{place}.json"),
+        lambda: nst.load_network(weights=place),
+        lambda: nst.Experiment.load(place),
+        lambda: nst.grid(folder=place, content=picture, style=[other], **SMALL),
+    ):
+        with pytest.raises(nst.NstError) as caught:
+            use()
+        assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bad", [torch.nn.Conv2d(3, 3, 3), {"conv1_1": 0}, 3])
+def test_a_run_needs_a_network_of_ours(picture, other, bad):
+    result = style_transfer(picture, other, **SMALL | {"num_steps": 0})
+    for use in (
+        lambda: style_transfer(picture, other, network=bad, **SMALL),
+        lambda: reconstruct_content(bad, picture, "relu1_1"),
+        lambda: synthesize_texture(bad, picture, ["relu1_1"]),
+        lambda: resume(result, network=bad),
+    ):
+        with pytest.raises(SettingsError, match=f"load_network gives, not a {type(bad).__name__}"):
+            use()
+
+
 def test_reconstruction_comes_back_to_the_picture(quarter, picture):
     result = reconstruct_content(quarter, picture, "relu1_1", num_steps=60, progress=False)
     noise = torch.rand(picture.shape, generator=torch.Generator().manual_seed(0))
@@ -430,6 +465,40 @@ def test_every_preset_runs(picture, other):
 def test_bad_input_is_refused_before_the_run(picture, other, options, error, words):
     with pytest.raises(error, match=words):
         style_transfer(picture, other, **SMALL | options)
+
+
+def test_sizes_too_small_for_the_network_are_left_out():
+    """A panorama: at 256 pixels it has 9 rows, and relu5_1 needs 16."""
+    wide, square = torch.rand(1, 3, 20, 600), torch.rand(1, 3, 64, 64)
+    options = {"num_steps": (3, 2), "device": "cpu", "progress": False}
+    for content, style in ((wide, square), (square.repeat(1, 1, 8, 8), wide)):
+        result = style_transfer(content, style, **options)
+        assert (result.settings.sizes, result.settings.num_steps) == ((512,), (2,))
+        expected = style_transfer(content, style, **options | {"sizes": 512, "num_steps": 2})
+        assert torch.equal(result.image, expected.image)
+    result = style_transfer(wide, square, style_layers=["relu3_1"], content_layers=["relu3_1"],
+                            **options)  # fmt: skip
+    assert result.settings.sizes == (256, 512)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "options", "words"),
+    [
+        ((10, 300, 64, 64), {},
+         "the content picture of 300×10 pixels is too small for relu5_1, which needs 16 on the "
+         "short side: take a size of 480 or more"),
+        ((64, 64, 10, 300), {}, "the style picture of 64×2 pixels is too small for relu5_1"),
+        ((64, 64, 64, 64), {"style_scale": 0.1}, "the style picture of 6×6 pixels"),
+        ((12, 12, 64, 64), {"sizes": (4, 8)}, "the content picture of 8×8 pixels"),
+        ((15, 15, 64, 64), {"style_weight": 0}, "too small for relu4_2, which needs 8"),
+    ],
+)  # fmt: skip
+def test_a_picture_too_small_is_named_and_what_to_do(shapes, options, words):
+    content, style = torch.rand(1, 3, *shapes[:2]), torch.rand(1, 3, *shapes[2:])
+    if "style_weight" in options:  # the style is then looked at by nobody
+        style, content = content[..., :4, :4], content[..., :7, :7]
+    with pytest.raises(ImageError, match=re.escape(words)):
+        style_transfer(content, style, device="cpu", progress=False, **options)
 
 
 def test_bad_tensors_are_refused(picture, other):

@@ -85,6 +85,10 @@ def load_network(
                 f"scale one of {', '.join(SCALES)}; not {value!r}"
             )
     check_named(weights)
+    if not isinstance(name, str):
+        raise SettingsError(
+            f"a network is loaded by its name, as vgg19_quarter, not from a {type(name).__name__}"
+        )
     used = made_for(name, weights)
     used |= {k: v for k, v in (("pooling", pooling), ("padding", padding)) if v is not None}
     if name in ARCHITECTURES:

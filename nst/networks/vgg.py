@@ -87,8 +87,8 @@ class Network(nn.Module):
         return x.float() if self.precision == "bfloat16" else x
 
     def normalise(self, image: Tensor) -> Tensor:
-        """The image on the scale that the network was trained on."""
-        return (image - self.mean) / self.std
+        """The image on the scale that the network was trained on, as numbers of its own type."""
+        return ((image - self.mean) / self.std).to(self.mean.dtype)
 
     def check_layers(self, layers: Sequence[str]) -> None:
         """Raise SettingsError for no layer, or for one that the network does not have."""
