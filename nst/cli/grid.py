@@ -6,6 +6,7 @@ from typing import Any
 
 from nst.cli.options import grid_parser
 from nst.errors import SettingsError
+from nst.files import expand
 from nst.grids.experiments import grid
 
 if sys.version_info >= (3, 11):
@@ -43,7 +44,8 @@ def read_grid(path: Path) -> dict[str, Any]:
         SettingsError: it cannot be read, or is not [fixed] and [axes].
     """
     try:
-        tables = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+        path = expand(path, SettingsError)
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"'{path}' cannot be read ({error.strerror}); check it") from error
     except ValueError as error:

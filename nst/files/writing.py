@@ -46,7 +46,7 @@ def write_atomically(
     return path
 
 
-def expand(path: str | Path, error: type[NstError] = ImageError) -> Path:
+def expand(path: str | os.PathLike, error: type[NstError] = ImageError) -> Path:
     """The path with `~` put in full. Raises `error` for one that no file can have."""
     try:
         expanded = Path(path).expanduser()
@@ -54,9 +54,7 @@ def expand(path: str | Path, error: type[NstError] = ImageError) -> Path:
             raise ValueError("it holds a zero byte")
     except (RuntimeError, ValueError) as problem:  # the first: there is no such user
         reason = str(problem).rstrip(".").lower()
-        raise error(
-            f"{str(path)!r} cannot be written ({reason}); choose another place"
-        ) from problem
+        raise error(f"{str(path)!r} is no place for files ({reason}); choose another") from problem
     return expanded
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from nst.errors import ImageError, SettingsError
-from nst.files import write_atomically, write_json
+from nst.files import expand, write_atomically, write_json
 from nst.grids.axes import Planner, combinations, split, text
 from nst.grids.cells import Cell, load_cell
 from nst.grids.pools import work_off
@@ -84,7 +84,7 @@ class Experiment:
         cells/ gets a PNG and a JSON for every cell that ran, experiment.json all that were asked
         for.
         """
-        folder = Path(folder).expanduser()
+        folder = expand(folder, SettingsError)
         self._save_index(folder)
         for cell, key in zip(self.cells, self.keys, strict=True):
             if cell.reason != "not run":
@@ -105,7 +105,7 @@ class Experiment:
         Raises:
             SettingsError: there is none, or it cannot be read.
         """
-        path = Path(folder).expanduser() / "experiment.json"
+        path = expand(folder, SettingsError) / "experiment.json"
         try:
             saved = json.loads(path.read_bytes())
             empty = [Cell(make_settings(**c["settings"]), c["labels"]) for c in saved["cells"]]
@@ -184,7 +184,7 @@ def grid(
         cells,
         [task.key() for task in tasks],
     )
-    place = None if folder is None else Path(folder).expanduser()
+    place = None if folder is None else expand(folder, SettingsError)
     if place:
         experiment._save_index(place)
         experiment._read_cells(place)
