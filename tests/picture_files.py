@@ -74,10 +74,11 @@ def png(colour, depth, *extras, interlaced=False):
 
 
 def transparency(colour, depth):
-    """A tRNS chunk: the colour of one pixel, or a palette of fading colours."""
+    """A tRNS chunk: the colour of a pixel, neither black nor white, or a palette that fades."""
     if colour == 3:
         return b"tRNS", bytes(range(0, 256, max(1, 256 // 2**depth)))[: 2**depth]
-    pixel = np.atleast_1d(samples(CHANNELS[colour], depth)[HEIGHT // 2, WIDTH // 2])
+    pixels = samples(CHANNELS[colour], depth).reshape(HEIGHT * WIDTH, -1)
+    pixel = pixels[abs(pixels / (2**depth - 1) - 0.4).max(1).argmin()]
     return b"tRNS", pixel.astype(">u2").tobytes()
 
 

@@ -225,7 +225,7 @@ def read_jpeg(data):
         raise UnreadError("metadata")
     if samples.ndim == 2 or samples.shape[2] == 3:
         return on_white(samples)
-    if b"Adobe" not in data:
+    if b"\xff\xee\0\x0eAdobe" not in data:
         return (1 - samples[..., :3]) * (1 - samples[..., 3:])
     return samples[..., :3] * samples[..., 3:]
 
@@ -240,7 +240,17 @@ def read_gif(data):
     if b"\x21\xf9" in data or b"NETSCAPE" in data:
         raise UnreadError("transparency, or an animation")
     samples = imagecodecs.gif_decode(data)
-    return on_white(share(samples[0] if samples.ndim == 4 else samples))
+    samples = samples[0] if samples.ndim == 4 else samples
+    table = np.frombuffer(data[13:], np.uint8, 3 * 2 ** ((data[10] & 7) + 1)).reshape(-1, 3)
+    frame = data.index(b",", 13 + table.size)
+    left, top, width, height = struct.unpack("<4H", data[frame + 1 : frame + 9])
+    if data[10] & 128:  # what no image covers has the background's colour (GIF89a, 18)
+        screen = np.empty_like(samples)
+        screen[...] = table[data[11]]
+        inside = slice(top, top + height), slice(left, left + width)
+        screen[inside] = samples[inside]
+        samples = screen
+    return on_white(share(samples))
 
 
 def read_bmp(data):

@@ -8,7 +8,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from picture_files import chunk, foreign, readable, run_length_bmp, samples
+from picture_files import chunk, foreign, png, readable, run_length_bmp, samples, tag_value
 from picture_reader import UnreadError, on_white, read_picture
 
 import nst
@@ -106,6 +106,58 @@ def test_a_thumbnail_is_passed_over():
         writer.write(samples(3)[::4, ::4], photometric="rgb", subfiletype=1)
         writer.write(samples(3), photometric="rgb")
     assert difference(opened(file.getvalue()), samples(3) / 255) < 0.01
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+@pytest.mark.parametrize("more", [0, 0xBC00])
+def test_a_transparent_grey_of_few_bits(depth, more):
+    """Every level; bits beyond the depth do not count (PNG specification, 11.3.1.1)."""
+    grey = samples(1, depth).astype(int)
+    for level in range(0, 2**depth, max(1, 2**depth // 16)):
+        found = opened(png(0, depth, (b"tRNS", (more | level).to_bytes(2, "big"))))
+        expected = np.where(grey == level, 1, grey / (2**depth - 1))[..., None].repeat(3, 2)
+        assert difference(found, expected) < 0.01
+
+
+@pytest.mark.parametrize("more", [0, 0xBC00])
+def test_a_transparent_colour_of_eight_bits(more):
+    colours = samples(3).astype(int)
+    clear = colours[7, 9]
+    found = opened(png(2, 8, (b"tRNS", (more | clear).astype(">u2").tobytes())))
+    same = (colours == clear).all(2, keepdims=True)
+    assert same.any()
+    assert difference(found, np.where(same, 1, colours / 255)) < 0.01
+
+
+@pytest.mark.parametrize("coloured", [False, True])
+def test_what_a_gifs_image_does_not_cover_is_its_background(coloured):
+    from PIL import Image
+
+    file = BytesIO()
+    image = Image.fromarray(samples(1))
+    table = samples(3, 8, 3, 1, 256)[0] if coloured else np.arange(256).repeat(3).reshape(-1, 3)
+    image.putpalette(table.astype(np.uint8).tobytes())
+    image.save(file, "GIF", optimize=False)
+    data = bytearray(file.getvalue())
+    data[8], data[11] = 30, 5  # the screen's height; the background's place in the palette
+    found = opened(bytes(data))
+    assert found.shape == (30, 40, 3)
+    assert difference(found[24:], np.tile(np.array(list(data[28:31])) / 255, (6, 40, 1))) < 0.01
+    assert difference(found, read_picture(bytes(data))) < 0.01
+
+
+def test_a_marker_that_is_not_adobes_inverts_no_inks():
+    data = readable()["JPEG CMYK, Adobe"]
+    foreign_marker = data.replace(b"\xff\xee\0\x0eAdobe", b"\xff\xee\0\x0eAdAdo")
+    inks = difference(opened(foreign_marker), read_picture(foreign_marker))
+    assert inks <= 1.6
+    assert difference(opened(data), opened(foreign_marker)) > 100
+
+
+@pytest.mark.parametrize("place", [0, 7])
+def test_a_tiff_whose_parts_lie_in_its_header_is_damaged(place):
+    tiled = tag_value(readable()["TIFF < grey 8 bits"], 273, place)
+    assert "parts are missing" in opened(tiled)
 
 
 @pytest.mark.parametrize("name", foreign())

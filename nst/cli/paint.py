@@ -10,7 +10,7 @@ from typing import Any
 from nst.cli.film import FILM, paint_film
 from nst.cli.targets import STREAM, Target, is_folder, read_streams
 from nst.errors import ImageError, SettingsError
-from nst.files import expand, refusing, write_atomically
+from nst.files import check_place, expand, refusing, write_atomically
 from nst.images import open_image, read_settings, save_image
 from nst.loop import Step
 from nst.settings import make_settings
@@ -32,13 +32,17 @@ def paint(options: argparse.Namespace) -> int:
         return paint_film(given, machine, target if options.output else replace(target, path=FILM))
     target.check()
     frames = Frames(target.path, every)
-    if folder and (run := expand(folder, SettingsError) / "checkpoint.pt").exists():
-        result = go_on(run.parent, given, machine, target, frames)
+    run = expand(folder, SettingsError) if folder else None
+    if run:
+        with refusing(run, SettingsError):
+            check_place(run / "checkpoint.pt")
+    if run and (run / "checkpoint.pt").exists():
+        result = go_on(run, given, machine, target, frames)
     else:
         result = start(given, machine, target, frames)
     target.write(result)
-    if folder:
-        result.save(folder)
+    if run:
+        result.save(run)
     frames.animate()
     if frames.problem:
         raise frames.problem

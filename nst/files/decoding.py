@@ -14,12 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import IO
 
-import numpy as np
 from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
 
 from nst.errors import ImageError
-from nst.files.colours import Calibration
 from nst.files.kinds import kind_of
+from nst.files.pngs import correct_clear, deep, low_bytes
 from nst.files.tiffs import corrected_tiff, is_thumbnail, refuse_tiff
 
 # No others: some have several readings, some run another program (EPS), some take minutes.
@@ -158,9 +157,11 @@ def muted() -> Iterator[None]:
 def load(image: Image.Image, file: IO[bytes] | None, name: str) -> Image.Image:
     """Decode the pixels, and mend what they mean."""
     try:
-        low = low_bytes(image, file)
+        correct_clear(image, file)
+        low, box = low_bytes(image, file), frame_of(image)
         with muted() if "libtiff" in codings(image) else nullcontext():
             image.load()
+        image = on_background(image, box) if box else image
         return corrected(image) if low is None else deep(image, low)
     except OSError as error:
         whole = endless_jpeg(file) if file and image.format in ("JPEG", "MPO") else None
@@ -182,37 +183,20 @@ def corrected(image: Image.Image) -> Image.Image:
     return image
 
 
-def low_bytes(image: Image.Image, file: IO[bytes] | None) -> np.ndarray | None:
-    """Of a PNG of 16-bit colours, the last eight bits, which Pillow drops; None if none matter.
-
-    They do where one colour is transparent, and where the values are far from sRGB's.
-    """
-    raw = "".join(str(tile[3]) for tile in getattr(image, "tile", ()) if image.format == "PNG")
-    matter = Calibration.of(image.info) or "transparency" in image.info
-    if raw not in ("RGB;16B", "RGBA;16B") or not file or not matter:
-        return None
-    with Image.open(file, formats=["PNG"]) as again:
-        # In the other byte order the unpacker takes the other byte.
-        again.tile = [(*again.tile[0][:3], f"{raw[:-1]}L")]
-        again.load()
-        return np.asarray(again)
+def frame_of(image: Image.Image) -> tuple[int, int, int, int] | None:
+    """Where an opaque GIF's image lies, if it does not fill the screen."""
+    places = [tile[1] for tile in getattr(image, "tile", ()) if image.format == "GIF"]
+    whole = not places or places[0] == (0, 0, *image.size)
+    return None if whole or "transparency" in image.info else places[0]
 
 
-def deep(image: Image.Image, low: np.ndarray) -> Image.Image:
-    """The picture in 8 bits, from high and low bytes, calibrated, its one clear colour as alpha."""
-    values = np.asarray(image).astype(np.uint16) << 8 | low
-    calibration = Calibration.of(image.info)
-    alpha = values[..., 3:] / 257
-    if image.mode == "RGB":
-        clear = np.array(image.info.get("transparency", (-1, -1, -1)))
-        alpha = np.where((values == clear).all(2, keepdims=True), 0, 255)
-    colours = values[..., :3] / np.float32(65535)
-    colours = calibration.srgb(colours) if calibration else colours
-    pixels = np.concatenate([np.rint(colours * 255), np.rint(alpha)], axis=2).astype(np.uint8)
-    result = Image.fromarray(pixels)
-    kept = ("icc_profile", "exif")
-    result.info = {key: image.info[key] for key in kept if key in image.info}
-    return result
+def on_background(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """A GIF's image on the background's colour (GIF89a, 18), where Pillow takes colour 0."""
+    place, table = image.info.get("background", 0), getattr(image, "global_palette", None)
+    colour = tuple(table.palette[3 * place : 3 * place + 3]) if table else (place,) * 3
+    screen = Image.new("RGB", image.size, colour)
+    screen.paste(image.convert("RGB").crop(box), box)
+    return screen
 
 
 def endless_jpeg(file: IO[bytes]) -> Image.Image | None:

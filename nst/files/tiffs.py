@@ -27,7 +27,8 @@ def refuse_tiff(image: Image.Image, name: str) -> None:
     tags = getattr(image, "tag_v2", {})
     if not trusted(tags):
         raise ImageError(f"{name} {description(tags)}")
-    if len(as_tuple(tags.get(STRIPS, tags.get(TILES, ())))) < parts(tags):
+    places = as_tuple(tags.get(STRIPS, tags.get(TILES, ())))
+    if len(places) < parts(tags) or any(place < 8 for place in places):  # there stands the header
         raise ImageError(f"{name} is damaged (parts are missing); get it again from where it came")
 
 

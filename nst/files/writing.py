@@ -54,7 +54,9 @@ def expand(path: str | os.PathLike, error: type[NstError] = ImageError) -> Path:
             raise ValueError("it holds a zero byte")
     except (RuntimeError, ValueError) as problem:  # the first: there is no such user
         reason = str(problem).rstrip(".").lower()
-        raise error(f"{str(path)!r} is no place for files ({reason}); choose another") from problem
+        raise error(
+            f"{str(path)!r} cannot be written or read ({reason}); choose another place"
+        ) from problem
     return expanded
 
 

@@ -117,6 +117,7 @@ def test_standard_input_and_output(pictures, tmp_path):
         (["twins", "style.png"], "both become a.png"),
         (["content.png", "style.png", "--resume", "~nobody-here/x"], "cannot be written"),
         (["--resume", "run"], "give a content and a style picture"),
+        (["content.png", "style.png", "--resume", "r" * 300], "cannot be written"),
         (["content.png", "style.png\0"], "styles are paths"),
         (["content.png", "style.png", "-o", "a\0.png"], "zero byte"),
         (["content.png", "style.png", "-o", "~nobody-here/a.png"], "cannot be written"),
