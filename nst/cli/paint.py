@@ -11,6 +11,7 @@ from nst.cli.film import FILM, paint_film
 from nst.cli.targets import STREAM, Target, is_folder, read_streams
 from nst.errors import ImageError, SettingsError
 from nst.files import check_place, expand, refusing, write_atomically
+from nst.files.together import settle
 from nst.images import open_image, read_settings, save_image
 from nst.loop import Step
 from nst.settings import make_settings
@@ -36,6 +37,7 @@ def paint(options: argparse.Namespace) -> int:
     if run:
         with refusing(run, SettingsError):
             check_place(run / "checkpoint.pt")
+            settle(run)
     if run and (run / "checkpoint.pt").exists():
         result = go_on(run, given, machine, target, frames)
     else:
