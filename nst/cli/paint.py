@@ -93,7 +93,7 @@ def go_on(
     asked = make_settings(**(given if "preset" in given else saved | given)).to_dict()
     asked |= {name: saved[name] for name in ("content", "styles") if name not in given}
     steps = asked.pop("num_steps") if "num_steps" in given else saved["num_steps"]
-    if other := [name for name, value in asked.items() if value != saved[name]]:
+    if other := [n for n, value in asked.items() if value is not None and value != saved[n]]:
         raise SettingsError(
             f"the run in '{run}' has another {other[0]}: leave it out to go on with that run, or "
             "name another folder for a new one"

@@ -257,6 +257,14 @@ def test_a_run_is_kept_and_goes_on(pictures, capsys, tmp_path):
     assert first
 
 
+def test_a_kept_run_of_a_preset_goes_on(pictures, capsys):
+    command = [*pictures, *FAST, "--preset", "article", "--pooling", "average", "--resume", "run"]
+    for _ in range(2):
+        status, out, err = run(capsys, *command)
+        assert (status, err) == (0, "")
+        assert "3 evaluations" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
