@@ -10,7 +10,7 @@ from nst.errors import SettingsError
 from nst.files.fields import LAYER_FIELDS, check, plain, share, shown
 from nst.networks import BUILT_IN, EDITION, PADDINGS, POOLINGS, SCALES, made_for
 
-LEARNING_RATES = {"lbfgs": 1.0, "lbfgs-plain": 1.0, "adam": 0.02}
+LEARNING_RATES = {"lbfgs": 1.0, "lbfgs-plain": 1.0, "adam": 0.05}
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
@@ -40,7 +40,7 @@ class Settings:
             knows it), "closure" (clamped before each evaluation, behind the optimiser's back) or
             "end" (free, and clamped in the picture that is handed back), as publications do it.
         learning_rate: for Adam about how far a pixel in [0, 1] moves a step; for L-BFGS a factor
-            of the steps that it finds by itself. None: 0.02 for Adam, 1 for L-BFGS.
+            of the steps that it finds by itself. None: 0.05 for Adam, 1 for L-BFGS.
         learning_rate_decay: factor and interval: (0.8, 50) multiplies it by 0.8 every 50 steps.
         history: past steps that L-BFGS remembers.
         average: weight of the past in a running average of the pictures, such as 0.99; 0 for none.
@@ -56,14 +56,14 @@ class Settings:
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
     style_layers: dict[str, float] = field(default_factory=lambda: share(STYLE_LAYERS))
     normalisation: str = "relative"
-    content_weight: float = 1.0
+    content_weight: float = 8.0
     style_weight: float = 1000.0
-    tv_weight: float = 0.3
+    tv_weight: float = 3.0
     tv_norm: str = "l2"
     style_blend: tuple[float, ...] = ()
     style_scale: float = 1.0
     sizes: tuple[int, ...] = (256, 512)
-    num_steps: tuple[int, ...] = (120, 60)
+    num_steps: tuple[int, ...] = (40, 30)
     init: str = "content"
     seed: int = 0
     optimizer: str = "lbfgs"
@@ -116,6 +116,7 @@ PRESETS = {
         Settings(
             style_layers=share(STYLE_LAYERS, 5),
             normalisation="mse",
+            content_weight=1.0,
             style_weight=1e6,
             tv_weight=1e2,
             sizes=(512,),
@@ -132,6 +133,7 @@ PRESETS = {
             padding="zeros",
             scale="filter",
             normalisation="paper",
+            content_weight=1.0,
             style_weight=1e3,
             tv_weight=0.0,
             sizes=(512,),
@@ -150,6 +152,7 @@ PRESETS = {
             padding="zeros",
             style_layers=share(STYLE_LAYERS, 5),
             normalisation="mse",
+            content_weight=1.0,
             style_weight=1e3,
             tv_weight=0.0,
             sizes=(512, 800),
@@ -186,6 +189,7 @@ PRESETS = {
             content_layers={"conv2_2": 1.0},
             style_layers=share(CONVOLUTIONS_OF_THE_TUTORIAL, 5),
             normalisation="mse",
+            content_weight=1.0,
             style_weight=1e6,
             tv_weight=0.0,
             sizes=(512,),
@@ -203,6 +207,7 @@ PRESETS = {
             content_layers={"conv4_4": 1.0},
             style_layers=share([name.replace("relu", "conv") for name in STYLE_LAYERS], 5),
             normalisation="mse",
+            content_weight=1.0,
             style_weight=1e4,
             tv_weight=10 / 2 / D2L_STD,
             tv_norm="l1",

@@ -134,7 +134,8 @@ def reconstruct_content(
     Gatys et al. (2016), section 2.1. `options` are those of `style_transfer`. The picture keeps its
     own size, up to 512 pixels.
     """
-    start: dict[str, Any] = {"init": "noise", "style_weight": 0.0, "tv_weight": 0.0, "sizes": 512}
+    start: dict[str, Any] = {"init": "noise", "content_weight": 1.0, "style_weight": 0.0}
+    start |= {"tv_weight": 0.0, "sizes": 512}
     return style_transfer(image, [], [layer], None, num_steps, network=network, **start | options)
 
 

@@ -36,7 +36,7 @@ def test_single_numbers_and_the_last_step_count():
 
 def test_each_optimizer_has_its_own_learning_rate():
     assert make_settings().step_length(0) == 1.0
-    assert make_settings(optimizer="adam").step_length(9) == 0.02
+    assert make_settings(optimizer="adam").step_length(9) == 0.05
     assert make_settings("article").step_length(0) == 0.001
     assert make_settings("article", optimizer="lbfgs").step_length(0) == 1.0
     decaying = make_settings(optimizer="adam", learning_rate=1.0, learning_rate_decay=(0.5, 10))

@@ -88,7 +88,7 @@ def transfer_parser() -> argparse.ArgumentParser:
     )
     add(
         "--steps",
-        type=listed(int, "whole numbers, as 120,60"),
+        type=listed(int, "whole numbers, as 40,30"),
         dest="num_steps",
         metavar="N",
         help="steps at each size",

@@ -76,7 +76,7 @@ class Adam(torch.optim.Adam):
     def __init__(
         self,
         image: Tensor,
-        learning_rate: float = 0.02,
+        learning_rate: float = 0.05,
         limits: tuple[float, float] = BLACK_TO_WHITE,
     ):
         super().__init__([image], lr=learning_rate, capturable=image.is_cuda)

@@ -43,7 +43,7 @@ class TransferStudio(View):
         style: Source | Sequence[Source] = "starry",
         size: int | Sequence[int] = 256,
         *,
-        num_steps: int | Sequence[int] = 100,
+        num_steps: int | Sequence[int] = 60,
         networks: Sequence[str] = tuple(ARCHITECTURES),
         limits: Limits | None = None,
         every: int = 2,

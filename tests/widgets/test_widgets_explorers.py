@@ -799,7 +799,7 @@ def test_what_the_results_have_in_common_is_said(small):
     assert "content_weight 30" in text(strip.note)
     assert {figure.task.settings.content_weight for figure in strip.figures} == {30}
     strip.axis.value = "style_weight"
-    assert {figure.task.settings.content_weight for figure in strip.figures} == {1}
+    assert {figure.task.settings.content_weight for figure in strip.figures} == {nst.make_settings().content_weight}
 
 
 def test_settings_of_a_strip_are_plain(small):

@@ -567,7 +567,7 @@ def test_the_history_shows_and_opens_runs_again(small):
     oldest.show_button.click()
     assert view.shown is oldest.run
     assert view.canvas.data == oldest.run.png
-    assert json.loads(view.json_area.value)["tv_weight"] == 0.3
+    assert json.loads(view.json_area.value)["tv_weight"] == make_settings().tv_weight
     assert "nst-shown" in oldest._dom_classes and "nst-shown" not in newest._dom_classes
     oldest.again_button.click()
     assert view.controls.settings() == oldest.run.settings
