@@ -54,8 +54,8 @@ def load_image(
     """Load a picture as a tensor: `open_image`, then `preprocess_image`.
 
     Returns float32 RGB of shape (1, 3, H, W) in [0, 1], contiguous, on `device`. `size` bounds the
-    long side in pixels; the aspect ratio is kept and a smaller picture is not enlarged. Raises
-    `ImageError` as those two do.
+    long side in pixels; the aspect ratio is kept and a smaller picture is not enlarged. A JPEG may
+    then have up to 536 megapixels. Raises `ImageError` as those two do.
     """
     return to_tensor(upright(source, size), device)
 

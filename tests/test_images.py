@@ -908,6 +908,28 @@ def test_a_large_jpeg_decoded_smaller_looks_the_same(monkeypatch, tmp_path):
     assert 0 < (small - whole).abs().max() < 3 / 255
 
 
+def test_a_huge_jpeg_opens_at_a_size(monkeypatch, tmp_path):
+    """As phones of 200 megapixels take them; the limits are moved, not the picture."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.fromarray(smooth(900, 1300))
+    path = saved(image, tmp_path / "a.jpg", quality=95, exif=exif)
+    expected = load_image(path, 64)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300_000)
+    monkeypatch.setattr(decoding, "LARGE", 1000)
+    found = load_image(path, 64)
+    assert found.shape == expected.shape == (1, 3, 64, 44)
+    assert (found - expected).abs().max() < 3 / 255
+    assert "larger than" in refusal(path)  # whole
+    with pytest.raises(ImageError, match="larger than"):
+        load_image(path, 1000)  # nor so large
+    monkeypatch.setattr(decoding, "HUGE", 1_000_000)
+    with pytest.raises(ImageError, match="larger than"):
+        load_image(path, 64)
+    with pytest.raises(ImageError, match="larger than"):
+        load_image(saved(image, tmp_path / "a.png"), 64)
+
+
 # URLs
 
 

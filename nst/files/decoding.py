@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import IO
 
-from PIL import Image, ImageChops, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from nst.errors import ImageError
 from nst.files.kinds import kind_of
@@ -26,6 +26,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "AVIF", "TIFF", "JPEG2000
            "ICO", "TGA")  # fmt: skip
 
 LARGE = 2**25  # pixels, from which on a JPEG is decoded no larger than it is needed
+HUGE = 2**29  # pixels of a JPEG that is decoded smaller: no phone takes as many
 SLOW = {"bmp_rle": "run-length coding", "ppm_plain": "plain text"}  # decoded in Python
 SLOW_LIMIT = 2**23  # pixels
 GAP = 3  # a JPEG that was decoded smaller is still so many times larger than what is made of it
@@ -40,7 +41,7 @@ def decode(file: IO[bytes], name: str, size: int | None = None) -> Image.Image:
     if not file.seekable():
         file = io.BytesIO(file.read())
     with quiet() as notes:
-        image = identify(file, name)
+        image = identify(file, name, huge=size is not None)
         if image.format == "TIFF" and (lost := [n for n in notes if "Metadata" not in n]):
             raise failure(ValueError(lost[0]), name)  # tags that Pillow goes on without
         with suppress(EOFError):
@@ -51,6 +52,8 @@ def decode(file: IO[bytes], name: str, size: int | None = None) -> Image.Image:
             share = GAP * size / max(image.size)
             wanted = [max(1, int(side * share)) for side in image.size]
             image.draft("", (wanted[0], wanted[1]))
+            if image.width * image.height > most():
+                raise failure(Image.DecompressionBombError(), name)
         return load(image, file, name)
 
 
@@ -76,8 +79,16 @@ def quiet() -> Iterator[Notes]:
         logger.removeHandler(handler)
 
 
-def identify(file: IO[bytes], name: str) -> ImageFile.ImageFile:
-    """Open the file with the one of `FORMATS` that it is."""
+def most() -> int:
+    """How many pixels a picture may be decoded to."""
+    return 2 * (Image.MAX_IMAGE_PIXELS or 2**62)  # None for those who switch the limit off
+
+
+def identify(file: IO[bytes], name: str, huge: bool = False) -> ImageFile.ImageFile:
+    """Open the file with the one of `FORMATS` that it is.
+
+    `huge`: JPEGs up to `HUGE` pixels too, which `decode` will bring down.
+    """
     Image.init()
     known = [kind for kind in FORMATS if kind in Image.OPEN]
     file.seek(0)
@@ -89,6 +100,12 @@ def identify(file: IO[bytes], name: str) -> ImageFile.ImageFile:
     except UnidentifiedImageError as error:
         raise ImageError(f"{name} {kind_of(file)}") from error
     except Exception as error:
+        if huge and isinstance(error, Image.DecompressionBombError):
+            with suppress(Exception):  # another format
+                file.seek(0)
+                image = JpegImagePlugin.JpegImageFile(file)
+                if image.width * image.height <= HUGE:
+                    return image
         raise failure(error, name) from error
 
 
@@ -102,7 +119,7 @@ def failure(error: Exception, name: str) -> ImageError:
     """What to say when a decoder fails; Pillow's raise whatever the broken bytes lead them to."""
     if isinstance(error, Image.DecompressionBombError):
         return ImageError(
-            f"{name} is larger than the {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} megapixels "
+            f"{name} is larger than the {most() // 10**6} megapixels "
             "that are read; shrink it in another program first"
         )
     if isinstance(error, MemoryError):
