@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nst.networks import VGG, ReLU
+from nst.networks import VGG, Pool, ReLU
 
 Evaluation = Callable[[Tensor], tuple[Tensor, Tensor]]
 STANDARD = tuple(f"relu{block}_1" for block in range(1, 6))
@@ -24,12 +24,13 @@ TUTORIAL = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1")
 
 
 def plain_layers(network: VGG, overwrite: bool) -> Iterator[tuple[str, nn.Module]]:
-    """The layers as torchvision builds them, with the weights of `network`."""
+    """The layers as torchvision builds them, with the weights and the pooling of `network`."""
     for name, module in network.layers.items():
         if isinstance(module, ReLU):
             yield name, nn.ReLU(inplace=overwrite)
         else:
-            yield name, nn.MaxPool2d(2) if name.startswith("pool") else module
+            largest = isinstance(module, Pool) and not module.average
+            yield name, nn.MaxPool2d(2) if largest else module
 
 
 def backward(loss: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
