@@ -207,24 +207,6 @@ def test_the_guess_goes_further_at_low_frequencies():
         torch.testing.assert_close(gone, wave * frequency**-FALL, rtol=0, atol=1e-6)
 
 
-def test_the_guess_makes_no_clouds():
-    """Of waves longer than 45 pixels none is favoured, whatever was measured of them."""
-    guess = Guess(torch.zeros(1, 3, 8, 256, dtype=torch.float64))
-    across = torch.arange(256).double() * 2 * torch.pi / 256
-    state = guess.nothing_known()
-    generator = torch.Generator().manual_seed(6)
-    step = torch.randn(3 * 8 * 256, generator=generator, dtype=torch.float64)
-    guess.learn(state, step, step.view(3, 8, 256).cumsum(-1).flatten(), torch.tensor(1.0))
-    state["pixels"] = guess.nothing_known()["pixels"]
-    lengths = {
-        n: (go(guess, state, wave) @ wave / (wave @ wave)).item()
-        for n in (1, 2, 5, 6, 20)
-        for wave in [torch.cos(across * n).expand(1, 3, 8, 256).flatten()]
-    }
-    assert lengths[1] == pytest.approx(lengths[2]) == pytest.approx(lengths[5])
-    assert len({round(lengths[n], 6) for n in (5, 6, 20)}) == 3
-
-
 def test_a_place_goes_further_if_the_gradient_changed_less_there():
     """By the root mean square of the changes around it, up to a factor of e² either way."""
     guess = Guess(torch.zeros(1, 3, 16, 32, dtype=torch.float64))

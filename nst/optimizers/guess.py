@@ -9,7 +9,7 @@ from torch import Tensor
 FALL = 0.3  # exponent of the frequency
 TRUST = 0.6  # exponent of the ratio of steps to changes
 FADE = 0.9  # weight of the past, from step to step
-LONGEST_IN_RING = tuple(2 ** (octave / 2) for octave in range(11, 1, -1))  # pixels a wave
+LONGEST_IN_RING = tuple(2 ** (octave / 2) for octave in range(13, 1, -1))  # pixels a wave
 COLOUR_AXES = (1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0)  # grey, and two without
 
 
@@ -18,8 +18,7 @@ class Guess:
 
     Further at low frequencies f, by 1/f^`FALL`. And further where the gradient changed little along
     the steps that were made: by place, and by colour and frequency, in square rings half an octave
-    wide (by the larger of the frequencies down and across). All waves longer than 45 pixels are
-    alike: shallow layers cannot tell them apart, and clouds would grow there that no loss asks for.
+    wide (by the larger of the frequencies down and across).
 
     At each place a step is divided by the root mean square of the changes, as Dauphin et al. (2015,
     "Equilibrated adaptive learning rates", section 4) divide by that of the Hessian's rows. It is
@@ -32,8 +31,7 @@ class Guess:
         self.size = image.shape[-2:]
         height, width = self.size
         down, across = torch.fft.fftfreq(height).abs(), torch.fft.rfftfreq(width)
-        longest = min(LONGEST_IN_RING[0], max(height, width))
-        frequency = (down[:, None] ** 2 + across**2).sqrt().clamp(min=1 / longest)
+        frequency = (down[:, None] ** 2 + across**2).sqrt().clamp(min=1 / max(height, width))
         self.fall = (frequency**-FALL).to(image)
         rings = torch.arange(len(LONGEST_IN_RING))
         bands = [torch.bucketize(f, 1 / torch.tensor(LONGEST_IN_RING)) for f in (down, across)]
