@@ -799,7 +799,8 @@ def test_what_the_results_have_in_common_is_said(small):
     assert "content_weight 30" in text(strip.note)
     assert {figure.task.settings.content_weight for figure in strip.figures} == {30}
     strip.axis.value = "style_weight"
-    assert {figure.task.settings.content_weight for figure in strip.figures} == {nst.make_settings().content_weight}
+    usual = nst.make_settings().content_weight
+    assert {figure.task.settings.content_weight for figure in strip.figures} == {usual}
 
 
 def test_settings_of_a_strip_are_plain(small):
