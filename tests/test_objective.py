@@ -67,7 +67,7 @@ def test_default_is_relative(network, pictures):
         expected[f"style {n}"] = 1000 / 5 * np.square(g - a).sum() / np.square(a).sum()
     image = pictures[0].numpy()
     tv = mse(image[:, :, 1:], image[:, :, :-1]) + mse(image[..., 1:], image[..., :-1])
-    check(terms, expected | {"tv": 0.3 * tv})
+    check(terms, expected | {"tv": 3 * tv})
 
 
 def test_article(network, pictures):
