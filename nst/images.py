@@ -204,9 +204,8 @@ def read_settings(path: str | Path) -> dict:
     """Read back the settings in a PNG that `save_image` wrote, or in a .json file.
 
     The losses that a run writes beside them, "delivered", are left out; what version 0.1 wrote is
-    of edition 1. Raises `ImageError` if the
-    picture cannot be read and `SettingsError` if it holds no settings, if the .json file cannot be
-    read, or if what is there is not a JSON object.
+    of edition 1. Raises `ImageError` if the picture cannot be read and `SettingsError` if it holds
+    no settings, if the .json file cannot be read, or if what is there is not a JSON object.
     """
     text: Any
     try:

@@ -2,7 +2,8 @@
 
     python tools/distill.py train --teacher vgg19.pth --pictures FOLDER … --seconds 3600
     python tools/distill.py train --teacher blocks.safetensors encoder.safetensors --pictures …
-    python tools/distill.py report --teacher … --pictures FOLDER
+    python tools/distill.py join --earlier FILE --later FILE --first 4_1 --pictures FOLDER …
+    python tools/distill.py report --teacher … --held-out FOLDER
 
 The student is VGG-19 up to relu5_1 with a quarter of the channels, average pooling and replicated
 borders. It starts as a series of ridge regressions: each layer, from the student's own 3×3 patches
@@ -18,7 +19,9 @@ quarter-width encoder of Wang et al. (CVPR 2020, "Collaborative Distillation"), 
 that the first one lacks: its own activations, and its estimates of VGG-19's relu4_1 and relu5_1.
 
 A stretch of training lasts --seconds, and its learning rate falls to 0 at their end. Stop it at any
-time: the same command goes on from the state that it left, with a new stretch.
+time: the same command goes on from the state that it left, with a new stretch. --resume STATE goes
+on from the one beside this file, which belongs to the weights in the package. Where a stretch made
+some layers better and some worse, `join` takes those before --first from the earlier state.
 """
 
 import argparse
@@ -32,16 +35,18 @@ from typing import TextIO, cast
 import torch
 from distillation.exam import Exam
 from distillation.painting import Studio
-from distillation.pictures import Gallery, paths_in, random_batch, read_pictures
+from distillation.pictures import Gallery, paths_in, random_batch, read_pictures, read_square
 from distillation.rounding import rounding
 from distillation.student import even_out, first_weights, new_student, take_over
 from distillation.style import judge, judged_pairs, paint, sheet
-from distillation.teachers import Teachers
-from distillation.training import Clock, Training
+from distillation.teachers import CONVOLUTIONS, Teachers
+from distillation.training import Clock, Training, join, part, ship
+from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
 from nst.devices import pick_device
+from nst.files import write_atomically
 from nst.files.checkpoints import fit_weights
 from nst.files.weights import read_weights
 from nst.loop import interruptible
@@ -51,6 +56,7 @@ from nst.networks.scaling import mean_activations
 STARTED = time.perf_counter()
 HELD_OUT = 15  # every 15th picture of the folders together, in order of names
 EXAMINED = 36
+MEASURED = 32  # pictures, of those learnt from, on which the weights' scale is measured
 PAINTING_TIME = 0.08  # the share of the time that goes into paintings
 
 
@@ -60,6 +66,13 @@ def split(folders: list[Path]) -> tuple[list[list[Path]], list[Path]]:
     held_out = set(everything[::HELD_OUT])
     learnt = [[p for p in paths_in(f) if p not in held_out] for f in folders]
     return [paths for paths in learnt if paths], everything[::HELD_OUT]
+
+
+def measured(learnt: list[list[Path]], device: torch.device) -> list[Tensor]:
+    """Squares of MEASURED of the pictures, spread evenly over their names."""
+    paths = sorted((p for paths in learnt for p in paths), key=lambda p: p.name)
+    chosen = paths[:: max(1, len(paths) // MEASURED)][:MEASURED]
+    return [read_square(path).to(device) for path in chosen]
 
 
 def train(args: argparse.Namespace) -> None:
@@ -95,7 +108,8 @@ def train(args: argparse.Namespace) -> None:
             every = take_over(training.student, [galleries[0].crops(24, 256)])
         first_weights(training.student, training.heads, teachers, images, exam.unit, every)
         even_out(training.student, training.heads, [galleries[0].crops(24, 256)])
-    report_line(training, exam, clock, log)
+    scale_on = measured(folders, device)
+    report_line(training, exam, clock, log, scale_on)
     training.begin(args.learning_rate)
     studio = Studio(galleries, args.pixels, device, precision)
     painting, examined, loss = 0.0, clock.gone(), torch.zeros(())
@@ -113,9 +127,18 @@ def train(args: argparse.Namespace) -> None:
             if training.stretch % 10 == 0:
                 wait(device)  # so that the clock tells the truth
             if clock.gone() - examined > args.every:
-                report_line(training, exam, clock, log, loss)
+                report_line(training, exam, clock, log, scale_on, loss)
                 examined = clock.gone()
-    report_line(training, exam, clock, log, loss)
+    report_line(training, exam, clock, log, scale_on, loss)
+
+
+def join_states(args: argparse.Namespace) -> None:
+    """Write the state, and the weights, that two stretches make together."""
+    state = join(args.earlier, args.later, args.first)
+    write_atomically(args.out.with_suffix(".training.safetensors"), lambda f: f.write(save(state)))
+    student = new_student().requires_grad_(False)
+    student.load_state_dict(part(state, "student"))
+    ship(student, measured(split(args.pictures)[0], torch.device("cpu")), args.out)
 
 
 def report(args: argparse.Namespace) -> None:
@@ -158,13 +181,18 @@ def wait(device: torch.device) -> None:
 
 
 def report_line(
-    training: Training, exam: Exam, clock: Clock, log: TextIO, loss: Tensor | None = None
+    training: Training,
+    exam: Exam,
+    clock: Clock,
+    log: TextIO,
+    scale_on: list[Tensor],
+    loss: Tensor | None = None,
 ) -> None:
     """Save, examine, and say how it went."""
     if loss is not None and not loss.isfinite():
         sys.exit("the loss is no number any more; the state last saved is kept")
     training.seconds = clock.gone()
-    training.save(exam.images)
+    training.save(scale_on)
     r2 = " ".join(f"{n} {v:.3f}" for n, v in exam.explained(training.student).items())
     health = " ".join(f"{k} {v:.3g}" for k, v in exam.health(training.student).items())
     lost = "" if loss is None else f"loss {loss.item():.3f} "
@@ -196,6 +224,14 @@ def parse_arguments() -> argparse.Namespace:
     add("--device", help="cpu, cuda, …; by default a GPU if there is one")
     add("--precision", choices=("float32", "bfloat16"), help="bfloat16 on NVIDIA's GPUs")
     add("--seed", type=int, default=0)
+    joiner = commands.add_parser("join", help="make one state of two stretches")
+    joiner.set_defaults(command=join_states)
+    add = joiner.add_argument
+    add("--earlier", type=Path, required=True, metavar="FILE", help="a state")
+    add("--later", type=Path, required=True, metavar="FILE", help="a state that came from it")
+    add("--first", choices=CONVOLUTIONS, required=True, help="the first layer to be the later's")
+    add("--pictures", nargs="+", type=Path, required=True, metavar="FOLDER")
+    add("--out", type=Path, default=Path("outputs/vgg19_quarter.safetensors"))
     reporter = commands.add_parser("report", help="filters, R² and style of networks")
     reporter.set_defaults(command=report)
     add = reporter.add_argument

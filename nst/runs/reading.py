@@ -13,6 +13,7 @@ from nst.errors import ImageError, SettingsError
 from nst.files import expand, refusing
 from nst.files.sealed import BrokenError, sha256, unseal
 from nst.files.together import settle
+from nst.images import read_settings
 from nst.loop import State
 from nst.runs.checking import check_run
 from nst.runs.results import BESIDE, Result
@@ -27,7 +28,7 @@ class Saved:
         settings, history, seconds: as in `Result`.
         content, styles: the pictures in full size, (1, 3, H, W).
         state: of the loop.
-        weights: the hash of its network's weights, by `nst.networks.hash_weights`.
+        weights: the hash of its network's weights, by `nst.files.checkpoints.hash_weights`.
     """
 
     settings: Settings
@@ -88,6 +89,10 @@ def read_folder(folder: Path) -> dict[str, Any]:
     except (OSError, ImageError) as error:
         raise SettingsError(f"{path} cannot be read ({error}); check it") from error
     except (BrokenError, AttributeError, KeyError, TypeError) as error:
+        if old := earlier(folder):
+            raise SettingsError(
+                f"the run cannot go on: {old}; start it again, with its settings.json"
+            ) from error
         raise SettingsError(
             f"{path} is damaged, or another version of nst saved it; start the run again, with its "
             "settings.json"
@@ -98,3 +103,14 @@ def read_folder(folder: Path) -> dict[str, Any]:
             "go on with that run"
         )
     return whole
+
+
+def earlier(folder: Path) -> str | None:
+    """A sentence if the settings beside a checkpoint are of an edition that is gone.
+
+    Version 0.1 put no hash into its checkpoints: they are not read, but known by what is beside.
+    """
+    try:
+        return gone(read_settings(folder / "settings.json"))
+    except (ImageError, SettingsError):
+        return None

@@ -17,6 +17,7 @@ from distillation.student import Heads, new_student
 from distillation.teachers import CONVOLUTIONS
 from nst.files import write_atomically
 from nst.losses import gram_matrix
+from nst.networks import VGG
 from nst.networks.scaling import multiply_scale, scale_factors
 
 # Where few channels have to stand for many, the student needs pushing; so do the layers that style
@@ -63,8 +64,7 @@ class Training:
         state = load_file(path)
         self.steps, self.seconds = int(state.pop("steps")), float(state.pop("seconds"))
         for name, module in (("student", self.student), ("heads", self.heads)):
-            own = {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(name)}
-            module.load_state_dict(own)
+            module.load_state_dict(part(state, name))
 
     def save(self, images: list[Tensor]) -> None:
         """Write the state, and the weights as the package ships them, each layer's mean 1."""
@@ -72,13 +72,7 @@ class Training:
         for name, module in (("student", self.student), ("heads", self.heads)):
             state |= {f"{name}.{k}": v.contiguous() for k, v in module.state_dict().items()}
         write_atomically(self.state, lambda file: file.write(save(state)))
-        shipped = deepcopy(self.student).requires_grad_(False)
-        multiply_scale(shipped, scale_factors(shipped, images, "layer"))
-        weights = {
-            k.removeprefix("layers."): v.half().contiguous()
-            for k, v in shipped.state_dict().items()
-        }
-        write_atomically(self.out, lambda file: file.write(save(weights)))
+        ship(self.student, images, self.out)
 
     def begin(self, learning_rate: float) -> None:
         """Start a stretch of training with a new optimiser."""
@@ -138,6 +132,30 @@ class Training:
         # A picture that shows a layer next to nothing is not worth its own measure.
         size = size + 0.2 * size.mean()
         return ((found - wanted).square().sum((1, 2)) / size).mean()
+
+
+def ship(student: VGG, images: list[Tensor], path: Path) -> None:
+    """Write the weights as the package has them: float16, each layer's mean over `images` 1."""
+    shipped = deepcopy(student).requires_grad_(False)
+    multiply_scale(shipped, scale_factors(shipped, images, "layer"))
+    weights = {
+        k.removeprefix("layers."): v.half().contiguous() for k, v in shipped.state_dict().items()
+    }
+    write_atomically(path, lambda file: file.write(save(weights)))
+
+
+def part(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The "student" or the "heads" of a state."""
+    return {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
+
+
+def join(earlier: Path, later: Path, first: str) -> dict[str, Tensor]:
+    """The state `later`, but with all that `earlier` has before the convolution `first` ("4_1")."""
+    old, new = load_file(earlier), load_file(later)
+    before = set(CONVOLUTIONS[: CONVOLUTIONS.index(first)])
+    return {
+        k: old[k] if set(k.replace("conv", "").split(".")) & before else v for k, v in new.items()
+    }
 
 
 def weakness(feature: Tensor) -> Tensor:
