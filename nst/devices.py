@@ -8,6 +8,11 @@ import torch
 from nst.errors import SettingsError
 
 PRECISIONS = ("float32", "tf32", "bfloat16")
+# In errors for too little memory that have no class of their own: of a GPU's libraries, of the CPU.
+FULL = (
+    "unable to find an engine", "STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED", "not enough memory",
+    "can't allocate memory", "std::bad_alloc", "could not create a", "could not execute a",
+)  # fmt: skip
 
 
 def pick_device(device: torch.device | str | None) -> torch.device:
@@ -37,6 +42,12 @@ def pick_precision(precision: str | None, device: torch.device) -> str:
     if precision not in PRECISIONS:
         raise SettingsError(f"precision is one of {', '.join(PRECISIONS)}; not {precision!r}")
     return precision
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether there was too little memory, on a GPU or beside it, however it is put."""
+    full = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
+    return full or (isinstance(error, RuntimeError) and any(words in str(error) for words in FULL))
 
 
 @contextmanager

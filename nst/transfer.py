@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
@@ -13,10 +14,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nst.devices import arithmetic, own_modes, pick_device, pick_precision
+from nst.devices import arithmetic, is_full, own_modes, pick_device, pick_precision
 from nst.errors import ImageError, SettingsError, WeightsError
 from nst.files.checkpoints import hash_weights
-from nst.hardware.graphs import is_full
 from nst.hardware.memory import (
     SHORTEST,
     Plan,
@@ -76,7 +76,7 @@ def style_transfer(
             are float32 in any case.
         memory_limit: bytes, or text such as "8GB", that the process may take; the picture is then
             evaluated in tiles where it has to be, which changes nothing but the time, and L-BFGS's
-            history shortened, which is said. For VGGs. Without a limit, a GPU that runs out of
+            history shortened, which is said. For VGGs. Without a limit, a run that runs out of
             memory goes on in tiles.
         callback: is given a `Step` after each step; if it returns True, the run stops.
         progress: show a bar; by default in terminals and notebooks.
@@ -302,7 +302,7 @@ class Job:
                     layers, tile = layers_of(self.settings), plans[index].tile
                     evaluate = FallBack(objective, self.network, layers, tile, say)
                     reason = self.descend(evaluate, state, plans[index].history, watcher)
-                except RuntimeError as error:
+                except (MemoryError, RuntimeError) as error:
                     if not is_full(error):
                         raise
                     reason = "out of memory"
@@ -322,7 +322,7 @@ class Job:
             settings = replace(self.settings, history=remembered)
             try:
                 return minimise(evaluate, state, settings, num_steps, watcher)
-            except RuntimeError as error:
+            except (MemoryError, RuntimeError) as error:
                 shortest = settings.optimizer == "adam" or remembered <= SHORTEST
                 if shortest or not is_full(error):
                     raise
@@ -348,7 +348,7 @@ def measure(evaluate: Evaluate, state: State) -> dict[str, float]:
     """The loss of the picture with 256 levels: its terms, and "total"; empty if memory is short."""
     try:
         terms, _ = evaluate((state.picture() * 255).round() / 255)
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
         if not is_full(error):
             raise
         return {}
@@ -357,7 +357,8 @@ def measure(evaluate: Evaluate, state: State) -> dict[str, float]:
 
 def say(line: str) -> None:
     """Print a line about the run, above its progress bar."""
-    tqdm.write(f"nst: {line}", file=sys.stderr)
+    with suppress(OSError):  # a line that nobody can read any more costs no run
+        tqdm.write(f"nst: {line}", file=sys.stderr)
 
 
 def network_of(settings: Settings) -> Network:

@@ -123,7 +123,7 @@ ROOMS = {
     "settings": "errors files networks",
     "cache": "networks",
     "objective": "errors networks features losses settings cache",
-    "hardware": "errors networks features losses settings objective",
+    "hardware": "errors devices networks features losses settings objective",
     "optimizers": "settings",
     "loop": "settings objective hardware optimizers",
     "runs": "errors files images networks settings objective optimizers loop",

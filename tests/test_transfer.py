@@ -240,6 +240,30 @@ def test_a_gpu_too_full_for_the_pictures_is_an_error_with_a_sentence(picture, ot
         style_transfer(picture, other, **SMALL)
 
 
+CPU_IS_FULL = (
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate"
+                 " memory: you tried to allocate 4096000000 bytes. Error code 12"),
+    RuntimeError("could not create a primitive"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("error", CPU_IS_FULL, ids=["python", "torch", "onednn"])
+def test_full_memory_on_the_cpu_ends_as_on_a_gpu(picture, other, monkeypatch, error):
+    objective = nst.transfer.Objective
+
+    def small(network, content, styles, settings):
+        if content.shape[-1] > 40:
+            raise error
+        return objective(network, content, styles, settings)
+
+    monkeypatch.setattr("nst.transfer.Objective", small)
+    result = style_transfer(picture, other, **SMALL | {"sizes": (40, 56)})
+    assert result.reason == "out of memory"
+    alone = style_transfer(picture, other, **SMALL | {"sizes": 40})
+    torch.testing.assert_close(result.image, nst.images.resize(alone.image, (40, 56)))
+
+
 def test_what_a_callback_raises_goes_through(picture, other):
     with pytest.raises(ZeroDivisionError):
         style_transfer(picture, other, callback=lambda step: 1 / 0, **SMALL)

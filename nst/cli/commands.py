@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from nst.cli.grid import paint_grid
 from nst.cli.options import parse_transfer
+from nst.cli.output import OutputError, print_line, printing
 from nst.cli.paint import paint
+from nst.devices import is_full
 from nst.errors import NstError, SettingsError
 from nst.features import layer_table
 from nst.images import sample_names
@@ -16,25 +18,46 @@ from nst.settings import PRESETS
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status.
 
-    0; 1 if cells of a grid failed; 2 for an error; 130 after Ctrl-C.
+    0; 1 if cells of a grid failed or a run diverged at once; 2 for an error; 130 after Ctrl-C; 141
+    if whoever read the output has gone.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    commands = {"samples": print_samples, "layers": print_layers, "presets": print_presets}
     try:
-        if arguments[:1] == ["grid"]:
-            return paint_grid(*arguments[1:])
-        if arguments and arguments[0] in commands:
-            if len(arguments) > 1 + (arguments[0] == "layers"):
-                raise SettingsError("nst layers takes one network, samples and presets nothing")
-            commands[arguments[0]](*arguments[1:])
-            return 0
-        return paint(parse_transfer(arguments))
+        with printing():
+            return run(arguments)
     except NstError as error:
-        print(f"nst: {error}", file=sys.stderr)
+        say(str(error))
         return 2
+    except OutputError as error:
+        if str(error):
+            say(str(error))
+        return error.status
     except KeyboardInterrupt:
-        print("nst: interrupted; no picture was written", file=sys.stderr)
+        say("interrupted; no picture was written")
         return 130
+    except (MemoryError, RuntimeError) as error:
+        if not is_full(error):
+            raise
+        say("memory is full, and no picture was written; take a smaller size or --memory-limit")
+        return 2
+
+
+def run(arguments: list[str]) -> int:
+    """Do what the arguments ask for; returns the exit status."""
+    commands = {"samples": print_samples, "layers": print_layers, "presets": print_presets}
+    if arguments[:1] == ["grid"]:
+        return paint_grid(*arguments[1:])
+    if arguments and arguments[0] in commands:
+        if len(arguments) > 1 + (arguments[0] == "layers"):
+            raise SettingsError("nst layers takes one network, samples and presets nothing")
+        commands[arguments[0]](*arguments[1:])
+        return 0
+    return paint(parse_transfer(arguments))
+
+
+def say(line: str) -> None:
+    """One sentence for a person, if there is anybody to read it."""
+    print_line(f"nst: {line}", sys.stderr)
 
 
 def print_samples() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nst.cli.options import grid_parser
+from nst.cli.output import print_line
 from nst.errors import SettingsError
 from nst.files import expand
 from nst.grids.experiments import grid
@@ -28,10 +29,10 @@ def paint_grid(*arguments: str) -> int:
     experiment.write_csv(folder / "results.csv")
     for name in ("contact_sheet", "loss_curves"):
         getattr(plots, name)(experiment).savefig(folder / f"{name}.png")
-    print(f"{folder}: {experiment.summary()}")
+    print_line(f"{folder}: {experiment.summary()}")
     for cell in experiment.cells:
         if cell.error:
-            print(f"  {', '.join(cell.labels.values())}: {cell.error}")
+            print_line(f"  {', '.join(cell.labels.values())}: {cell.error}")
     if any(cell.reason == "not run" for cell in experiment.cells):
         return 130
     return int(any(cell.error for cell in experiment.cells))

@@ -2,12 +2,14 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nst.cli.film import FILM, paint_film
+from nst.cli.output import print_line
 from nst.cli.targets import STREAM, Target, is_folder, read_streams
 from nst.errors import ImageError, SettingsError
 from nst.files import check_place, expand, refusing, write_atomically
@@ -45,10 +47,15 @@ def paint(options: argparse.Namespace) -> int:
     target.write(result)
     if run:
         result.save(run)
-    frames.animate()
+    status = target.report(result)
+    try:
+        frames.animate()
+    except KeyboardInterrupt:
+        print_line("nst: interrupted; the picture is written, its animation is not", sys.stderr)
+        return 130
     if frames.problem:
         raise frames.problem
-    return target.report(result)
+    return status
 
 
 def settings_of(given: dict[str, Any]) -> dict[str, Any]:

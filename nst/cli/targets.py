@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from nst.cli.output import print_line
 from nst.errors import SettingsError
 from nst.files.encoding import check_output
 from nst.images import Source, open_outline, save_image
@@ -73,8 +74,18 @@ class Target:
         loss = f"loss {result.delivered['total']:.4g}, " if result.delivered else ""
         spent = f"{len(result.history)} evaluations, {result.seconds:.0f} s"
         line = f"{self.path}: {loss}{spent}, {result.reason}"
-        print(line, file=sys.stderr if self.path == STREAM else sys.stdout)
-        return 130 if result.reason == "interrupted" else 0
+        if came_to_nothing(result):
+            line += " at once: the picture is still its start; try a smaller learning rate"
+        print_line(line, sys.stderr if self.path == STREAM else sys.stdout)
+        if result.reason == "interrupted":
+            return 130
+        return int(came_to_nothing(result))
+
+
+def came_to_nothing(result: Result) -> bool:
+    """Whether the run diverged before any step had lowered the loss."""
+    totals = [record["total"] for record in result.history]
+    return result.reason == "diverged" and not any(total < totals[0] for total in totals)
 
 
 def read_streams(pictures: list[str]) -> list[Any]:

@@ -1,9 +1,18 @@
 """Where many runs are worked off: processes here, a Dask cluster, or any other executor."""
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    as_completed,
+)
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +44,7 @@ def work_off(
         SettingsError: there is no such executor.
     """
     if isinstance(executor, Executor):
+        _check_forks(executor)
         yield from _submit_all(executor, work, dict(enumerate(tasks)))
         return
     kind, _, where = (executor or "processes:").partition(":")
@@ -52,6 +62,17 @@ def work_off(
         )
 
 
+def _check_forks(executor: Executor) -> None:
+    """Raise a SettingsError for copies of this process, where torch's threads would be missing."""
+    context = getattr(executor, "_mp_context", None)
+    forks = context is not None and context.get_start_method() == "fork"
+    if forks and isinstance(executor, ProcessPoolExecutor):
+        raise SettingsError(
+            "forked processes hang in torch; give ProcessPoolExecutor(mp_context="
+            "multiprocessing.get_context('spawn')), or executor='processes:2'"
+        )
+
+
 def cores() -> int:
     """The processor cores that this process may use."""
     from loky import cpu_count
@@ -66,24 +87,38 @@ def process_pool(workers: int, threads: int | None = None) -> Iterator[Executor]
     Leaving kills them, busy or not. They are loky's, which, unlike the standard library's, need no
     `if __name__ == "__main__"` in the script that starts them.
     """
-    from loky import ProcessPoolExecutor
+    from loky import ProcessPoolExecutor as Processes
 
     threads = threads or max(1, cores() // workers)
     # Libraries read the variable when they are loaded, torch also listens later.
     env = {"OMP_NUM_THREADS": str(threads)}
-    pool = ProcessPoolExecutor(workers, initializer=_begin, initargs=(threads,), env=env)
+    begin = {"initializer": _begin, "initargs": (threads, os.getpid()), "env": env}
+    try:
+        pool = Processes(workers, **begin)
+    except OSError as error:  # no room for its locks, or no files left to open
+        raise SettingsError(
+            f"no processes can be started ({error.strerror}); close what is open, or free /dev/shm"
+        ) from error
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, kill_workers=True)
 
 
-def _begin(threads: int) -> None:
+def _begin(threads: int, parent: int) -> None:
     """In a worker: its share of the cores. Ctrl-C is for the process that started it to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     torch.set_num_threads(threads)
     # The lock that bars make by themselves is a semaphore, which a killed process leaves behind.
     tqdm.set_lock(threading.RLock())
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after the one that started it, however that has ended."""
+    while os.getppid() == parent:  # an orphan gets another parent
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _in_processes(work: Work, tasks: list[Any], workers: int) -> Iterator[Outcome]:

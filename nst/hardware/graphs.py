@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 Found = TypeVar("Found")
-FULL = "unable to find an engine", "STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED"
 
 
 class Recorded(Generic[Found]):
@@ -69,12 +68,6 @@ def aside(work: Callable[[], Found]) -> Found:
 def side_stream(device: int) -> torch.cuda.Stream:
     """One for all recordings, since libraries keep some memory for every stream that they meet."""
     return torch.cuda.Stream(device)
-
-
-def is_full(error: RuntimeError) -> bool:
-    """Whether a GPU had too little memory, as its libraries may put it too."""
-    full = isinstance(error, torch.cuda.OutOfMemoryError)
-    return full or any(words in str(error) for words in FULL)
 
 
 class Reading:

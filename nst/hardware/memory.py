@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from nst.devices import is_full
 from nst.errors import SettingsError
 from nst.features import layer_table
-from nst.hardware.graphs import is_full
 from nst.hardware.scales import only_vgg, smallest_tile, view
 from nst.networks import VGG, Network, Pool
 from nst.objective import layers_of
@@ -159,15 +159,15 @@ def index_of(device: torch.device) -> int:
 
 @contextmanager
 def room_for_pictures() -> Iterator[None]:
-    """A GPU that has no memory for what comes before a run is told of as a SettingsError."""
+    """Too little memory for what comes before a run is told of as a SettingsError."""
     try:
         yield
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
         if not is_full(error):
             raise
         raise SettingsError(
-            "the GPU has too little memory left for the network and the pictures; "
-            "free some, take a smaller size, or device='cpu'"
+            "there is too little memory left for the network and the pictures; "
+            "free some, take a smaller size, or, if it is a GPU's, device='cpu'"
         ) from None
 
 

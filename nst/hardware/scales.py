@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from nst.devices import is_full
 from nst.errors import SettingsError
 from nst.features import layer_table
-from nst.hardware.graphs import is_full
 from nst.losses import gram_matrix, total_variation_loss
 from nst.networks import VGG, Network
 from nst.objective import Objective
@@ -232,7 +232,7 @@ class TiledObjective(Objective):
 
 
 class FallBack:
-    """A loss and gradient for `minimise` that goes on in ever smaller tiles when a GPU is full.
+    """A loss and gradient for `minimise` that goes on in ever smaller tiles when memory is full.
 
     An evaluation that ran out of memory is repeated, so that the run loses nothing.
     """
@@ -255,13 +255,14 @@ class FallBack:
         """Every term, detached, and the gradient of their sum with respect to the image.
 
         Raises:
-            torch.cuda.OutOfMemoryError: no smaller tile makes sense.
+            MemoryError, RuntimeError: it is full (`nst.devices.is_full`), and no smaller tile makes
+                sense.
         """
         while True:
             try:
                 self.objective = self.objective or self.make(self.tile)
                 return self.objective.loss_and_gradient(image)
-            except RuntimeError as error:
+            except (MemoryError, RuntimeError) as error:
                 recording = image.is_cuda and torch.cuda.is_current_stream_capturing()
                 if recording or not is_full(error):
                     raise  # what is recorded was not evaluated; it will be, without a recording

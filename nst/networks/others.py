@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
+from nst.devices import is_full
 from nst.errors import ImageError
 from nst.networks.vgg import Network
 
@@ -38,9 +38,9 @@ class TorchvisionNetwork(Network):
             with self.rounding(image):
                 found = self._extractors[key](self.normalise(image))
             return {name: self.unrounded(feature) for name, feature in found.items()}
-        except torch.cuda.OutOfMemoryError:
-            raise
         except (RuntimeError, AssertionError) as error:
+            if is_full(error):
+                raise
             raise ImageError(
                 f"{self.settings.get('network', 'the network')} cannot take a picture of "
                 f"{image.shape[-1]}×{image.shape[-2]} pixels ({error}); try another size"

@@ -24,7 +24,10 @@ def check_run(whole: Any) -> None:
     """All that `Result.whole` hands to `torch.save`, as it comes back."""
     names = {entry.name for entry in fields(State)}
     demand(has_keys(whole, PARTS) and has_keys(whole["state"], names), "another version saved it")
-    demand(isinstance(whole["settings"], dict), "its settings are none")
+    named = isinstance(whole["settings"], dict) and all(
+        isinstance(n, str) for n in whole["settings"]
+    )
+    demand(named, "its settings are none")
     settings = make_settings(**whole["settings"])
     demand(settings.to_dict() == whole["settings"], "its settings are not whole")
     demand(is_number(whole["seconds"]) and whole["seconds"] >= 0, "its time is none")

@@ -30,8 +30,8 @@ class Result:
         settings: with them the run can be repeated.
         seconds: how long it took.
         reason: why it ended: "finished", "stopped" (by the callback), "interrupted" (Ctrl-C),
-            "stalled" (the loss no longer moves), "diverged" (it exploded) or "out of memory" (on a
-            GPU; the picture is then the best so far, which may be of a smaller size).
+            "stalled" (the loss no longer moves), "diverged" (it exploded) or "out of memory" (the
+            picture is then the best so far, which may be of a smaller size).
     """
 
     image: Tensor

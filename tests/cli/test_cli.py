@@ -299,3 +299,95 @@ def test_ctrl_c_keeps_the_cells_of_a_grid_that_are_finished(pictures, tmp_path):
     assert set(reasons) == {"finished", "not run"}
     assert f"{reasons.count('not run')} not run" in out
     assert (tmp_path / "mine" / "contact_sheet.png").exists()
+
+
+# Output that takes nothing more
+
+
+def in_shell(line, folder, **environment):
+    """A shell's status, and what came to its two streams; `nst` is the command."""
+    line = line.replace("nst ", f"{sys.executable} -m nst ")
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line}"],
+        cwd=folder, env=os.environ | environment, capture_output=True, text=True,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
+def test_a_closed_or_full_output_costs_no_picture_and_no_traceback(pictures, tmp_path):
+    paints = "nst content.png style.png --size 32 --steps 1 -o"
+    assert in_shell("{ nst samples; } 2>&1 | true", tmp_path)[2] == ""
+    status, _, err = in_shell("nst samples > /dev/full", tmp_path)
+    assert (status, err) == (2, "nst: the output cannot be written (No space left on device)\n")
+    assert in_shell("(sleep 1; nst samples) | true", tmp_path)[::2] == (141, "")
+    for number, output in enumerate(("> /dev/full", "| true", ">&-")):
+        status, _, err = in_shell(f"{paints} {number}.png {output}", tmp_path)
+        assert (status, err) == (0, "")
+        assert (tmp_path / f"{number}.png").exists()
+    status, out, err = in_shell(f"{paints} käse.png", tmp_path, PYTHONIOENCODING="ascii")
+    assert (status, err) == (0, "")
+    assert out.startswith(r"k\xe4se.png: loss")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["~nobody-here/content.png", "style.png"],
+        ["content.png", "a\0b"],
+        ["content.png", "style.png", "-o", "~nobody-here/out.png"],
+        ["content.png", "style.png", "-o", "a\0b.png"],
+        ["--settings", "~nobody-here/a.json"],
+        ["content.png", "style.png", "--weights", "~nobody-here/a.pt"],
+        ["content.png", "style.png", "--resume", "a\0b"],
+        ["grid", "~nobody-here/a.toml"],
+        ["grid", "a\0b"],
+    ],
+)
+def test_paths_that_cannot_be_are_one_sentence(pictures, capsys, arguments):
+    status, out, err = run(capsys, *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("nst: ")
+
+
+def test_a_run_that_diverges_at_once_says_so(pictures, capsys):
+    options = ["--optimizer", "adam", "--bounds", "end", "--learning-rate", 1e6, "--size", 32]
+    status, out, err = run(capsys, *pictures, *options, "--steps", 9)
+    assert (status, err) == (1, "")
+    assert "diverged at once: the picture is still its start" in out
+
+
+def test_an_interrupt_while_the_animation_is_written_leaves_the_picture(
+    pictures, capsys, monkeypatch
+):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nst.cli.paint.Frames.animate", interrupt)
+    status, out, err = run(capsys, *pictures, "-o", "o.png", "--steps", 1, "--save-every", 1)
+    assert status == 130
+    assert out.startswith("o.png: loss")
+    assert err == "nst: interrupted; the picture is written, its animation is not\n"
+    assert nst.open_image("o.png").size == (56, 40)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory")]
+)
+def test_full_memory_before_the_run_is_one_sentence(pictures, capsys, monkeypatch, error):
+    def full(*_, **__):
+        raise error
+
+    monkeypatch.setattr("nst.transfer.network_of", full)
+    status, out, err = run(capsys, *pictures)
+    assert (status, out) == (2, "")
+    assert err.startswith("nst: memory is full")
+
+
+def test_too_few_files_are_named_for_what_they_are(pictures, capsys, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("nst.transfer.network_of", refuse)
+    status, _, err = run(capsys, *pictures)
+    assert (status, err) == (2, "nst: the system refuses (Too many open files)\n")

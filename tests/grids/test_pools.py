@@ -1,15 +1,19 @@
 """Executors: processes that die, a Dask cluster that loses a worker, the machine's threads."""
 
+import errno
+import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import loky
 import numpy as np
+import psutil
 import pytest
 
 import nst
@@ -106,7 +110,8 @@ def test_workers_share_the_cores(monkeypatch):
 
     class Recorded(ThreadPoolExecutor):
         def __init__(self, workers, env, initargs, **_):
-            asked.append((workers, env["OMP_NUM_THREADS"], *initargs))
+            asked.append((workers, env["OMP_NUM_THREADS"], initargs[0]))
+            assert initargs[1:] == (os.getpid(),)
             super().__init__(1)
 
         def shutdown(self, kill_workers, **options):
@@ -186,3 +191,56 @@ def test_a_dask_cluster_loses_a_worker_and_completes_the_grid(picture, other, tm
         assert killed[0][0] not in client.run(os.getpid)
     assert killed[0][1] < 5
     assert [(cell.reason, cell.error) for cell in experiment.cells] == [("finished", None)] * 5
+
+
+PARENT = """
+import os, sys, time
+from nst.grids import pools
+with pools.process_pool(1) as pool:
+    print(pool.submit(eval, "__import__('os').getpid()").result(), flush=True)
+    pool.submit(exec, "while True: pass")
+    time.sleep(600)
+"""
+
+
+def runs(process):
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_workers_end_with_the_process_that_started_them():
+    """And let go of its output, for which `nst … | tee log` waits."""
+    signals = (signal.SIGTERM, signal.SIGKILL, signal.SIGHUP)
+    command = [sys.executable, "-c", PARENT]
+    parents = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in signals]
+    workers = [int(parent.stdout.readline()) for parent in parents]
+    assert all(map(runs, workers))
+    for parent, number in zip(parents, signals, strict=True):
+        parent.send_signal(number)
+        parent.communicate(timeout=30)
+    deadline = time.monotonic() + 5
+    while any(map(runs, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(runs, workers))
+
+
+def test_a_pool_of_forks_is_refused():
+    context = multiprocessing.get_context("fork")
+    with (
+        ProcessPoolExecutor(1, mp_context=context) as executor,
+        pytest.raises(nst.SettingsError, match="forked processes hang"),
+    ):
+        list(pools.work_off(eval, ["1"], executor))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE])
+def test_no_room_for_processes_is_one_sentence(monkeypatch, number):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", refuse)
+    with pytest.raises(nst.SettingsError, match="no processes can be started"):
+        list(pools.work_off(eval, ["1"], "processes:1"))

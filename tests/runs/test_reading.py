@@ -1,5 +1,6 @@
 """What was saved is what is gone on from, or it is refused in one sentence."""
 
+import contextlib
 import copy
 import os
 import random
@@ -123,7 +124,24 @@ def restructured(whole):
             for key in path[:-1]:
                 place = place[key]
             place[path[-1]] = strange
+            if path[0] == "settings" and makes_sense(changed["settings"]):
+                continue
+            if path[0] == "styles" and is_style(strange):
+                continue
             yield path, changed
+
+
+def is_style(value):
+    """Whether it is a picture: if so, another style, of any size, as good as this one."""
+    shaped = isinstance(value, torch.Tensor) and value.dim() == 4 and value.shape[1] == 3
+    return shaped and value.numel() > 0 and value.dtype == torch.float32 and not value.isnan().any()
+
+
+def makes_sense(settings):
+    """Whether these are settings: if so, of another run, and no harm to this one's structure."""
+    with contextlib.suppress(TypeError, NstError):
+        return nst.make_settings(**settings).to_dict() == settings
+    return False
 
 
 def test_a_restructured_checkpoint_is_refused_or_harmless(folder):
