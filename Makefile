@@ -6,7 +6,7 @@ BIN = .venv/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: learner teacher pages developer demo test test-styles test-browser test-classroom lab app assignment grade course notebooks check-notebooks html site bench gpu sheet styles versions size clean
+.PHONY: learner teacher pages developer demo test test-faults test-styles test-browser test-classroom lab app assignment grade course notebooks check-notebooks html site bench gpu sheet styles versions size clean
 
 demo: learner
 	$(BIN)/nst rocket starry -o outputs/demo.png
@@ -24,6 +24,11 @@ test-browser: developer
 # Every problem set with all its known answers, and hostile submissions; some minutes.
 test-classroom: developer
 	$(BIN)/pytest -n 0 -m slow
+
+# Kills while a run is saved, flipped bits, restructured checkpoints, hostile settings: as many as
+# `make test` tries few; ten minutes.
+test-faults: developer
+	FAULTS=long $(BIN)/pytest -rP tests/runs tests/grids/test_experiments.py tests/widgets/test_widgets_trust.py
 
 # Repaints all style pictures and compares them with the shipped ones; some minutes.
 test-styles: developer

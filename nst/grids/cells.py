@@ -1,8 +1,9 @@
 """A cell of a grid of runs: its labels, its settings, and what became of it; on the disk too."""
 
+import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from PIL import Image
 
 from nst.errors import NstError
 from nst.files import write_json
+from nst.files.sealed import sha256
 from nst.images import open_image, preprocess_image, save_image
 from nst.settings import Settings, make_settings
+from nst.transfer import say
 
 
 @dataclass
@@ -45,29 +48,52 @@ class Cell:
         return self.labels | ended | evaluations | weights | self.delivered
 
     def save(self, folder: Path, key: str) -> None:
-        """Write the picture and then, as the sign that all is there, its JSON."""
+        """Write the picture and then, as the sign that all is there, its JSON with their hashes."""
         path = find(folder, key) or folder / f"{slug(self.labels)}{key}.json"
         settings = self.settings.to_dict()
         if self.picture:
             about = settings | {"delivered": self.delivered}
             save_image(preprocess_image(self.picture), path.with_suffix(".png"), about)
         plain = ("labels", "reason", "error", "seconds", "history", "delivered")
-        values = {name: getattr(self, name) for name in plain}
-        write_json(path, {"settings": settings, **values})
+        values = {"settings": settings} | {name: getattr(self, name) for name in plain}
+        values["picture"] = sha256(path.with_suffix(".png")) if self.picture else None
+        write_json(path, values | {"hash": hash_of(values)})
 
 
-def load_cell(folder: Path, key: str) -> Cell | None:
-    """The cell that was saved under that key, if it is there and whole."""
+def load_cell(folder: Path, key: str, settings: Settings) -> Cell | None:
+    """The cell that was saved under that key, if it is there and whole.
+
+    `settings` are those that it is to have. One that is damaged or of other settings, or whose
+    picture is another, is not there, which is said.
+    """
     path = find(folder, key)
     if path is None:
         return None
     try:
         saved = json.loads(path.read_bytes())
-        saved["settings"] = make_settings(**saved["settings"])
-        picture = None if saved["error"] else open_image(path.with_suffix(".png"))
-        return Cell(picture=picture, **saved)
-    except (OSError, ValueError, TypeError, KeyError, NstError):
-        return None
+        hashed, picture = saved.pop("hash"), path.with_suffix(".png")
+        whole = hashed == hash_of(saved)
+        if whole and (expected := saved.pop("picture")):
+            whole = expected == sha256(picture)
+            saved["picture"] = open_image(picture)
+        cell = Cell(**saved | {"settings": make_settings(**saved["settings"])})
+        if whole and nameless(cell.settings) == nameless(settings):
+            return cell
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, NstError):
+        pass
+    say(f"'{path}' is damaged, or not of this grid; the cell counts as not run")
+    return None
+
+
+def hash_of(values: dict[str, Any]) -> str:
+    """Of plain data."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def nameless(settings: Settings) -> Settings:
+    """The settings without what a saved cell may have otherwise: names, and rebalanced weights."""
+    weights = {"content_weight": 1.0, "style_weight": 1.0}
+    return replace(settings, content=None, styles=(), init="", **weights)  # type: ignore[arg-type]
 
 
 def find(folder: Path, key: str) -> Path | None:

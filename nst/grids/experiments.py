@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import warnings
 from concurrent.futures import Executor
 from contextlib import closing
@@ -110,19 +111,30 @@ class Experiment:
             saved = json.loads(path.read_bytes())
             empty = [Cell(make_settings(**c["settings"]), c["labels"]) for c in saved["cells"]]
             experiment = Experiment(saved["axes"], empty, [cell["key"] for cell in saved["cells"]])
+            experiment._check()
         except FileNotFoundError as error:
             raise SettingsError(
                 f"{folder} holds no experiment; grid(folder=…) makes one"
             ) from error
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SettingsError(f"{path} cannot be read ({error}); run the grid again") from error
         experiment._read_cells(path.parent)
         return experiment
 
+    def _check(self) -> None:
+        """Raise a ValueError unless every cell has one label of each axis, and a key."""
+        for cell, key in zip(self.cells, self.keys, strict=True):
+            placed = cell.labels.keys() == self.axes.keys() and all(
+                isinstance(label, str) and label in self.axes[axis]
+                for axis, label in cell.labels.items()
+            )
+            if not (placed and isinstance(key, str) and re.fullmatch("[0-9a-f]{16}", key)):
+                raise ValueError("its cells are not those of its axes")
+
     def _read_cells(self, folder: Path) -> None:
         """Put the cells that are saved in the folder in the place of those here."""
         for index, (cell, key) in enumerate(zip(self.cells, self.keys, strict=True)):
-            if saved := load_cell(folder / "cells", key):
+            if saved := load_cell(folder / "cells", key, cell.settings):
                 saved.labels = cell.labels
                 self.cells[index] = saved
 

@@ -235,7 +235,7 @@ class TradeOffStrip(View):
         """The result, if it was painted before."""
         key = task.key()
         if key not in _results and self.folder is not None:
-            saved = load_cell(self.folder, key)
+            saved = load_cell(self.folder, key, task.settings)
             if saved is not None and saved.picture is not None:
                 _results[key] = saved
         return _results.get(key)

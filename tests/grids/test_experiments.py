@@ -498,3 +498,79 @@ def test_only_missing_layers_are_computed_and_the_oldest_forgotten(picture, quar
     assert len(cache.tensors) == 3
     cached(see, quarter)(picture, ["6"])
     assert asked[-1] == ["6"]
+
+
+def test_a_damaged_or_foreign_cell_is_run_again_and_that_is_said(
+    picture, other, here, tmp_path, capsys
+):
+    def run(executor):
+        return grid(
+            content=picture, style=other, seed=[0, 1], init="noise",
+            folder=tmp_path, executor=executor, **TINY,
+        )  # fmt: skip
+
+    cells = tmp_path / "cells"
+    first = run(here)
+    path, second = (next(cells.glob(f"*{key}.json")) for key in first.keys)
+    whole, image = path.read_bytes(), path.with_suffix(".png").read_bytes()
+    saved = json.loads(whole)
+    harms = [
+        (whole[:100], image),
+        (b"[" * 100_000, image),
+        (b"5", image),
+        (whole, image[:-40]),
+        (whole, second.with_suffix(".png").read_bytes()),
+        (second.read_bytes(), second.with_suffix(".png").read_bytes()),
+        (whole.replace(b"finished", b"finisheD"), image),
+    ]
+    harms += [
+        (json.dumps(saved | {name: value}).encode(), image)
+        for name in saved
+        for value in (None, 5, [], {}, "x")
+    ]
+    harms += [
+        (json.dumps({k: v for k, v in saved.items() if k != gone}).encode(), image)
+        for gone in saved
+    ]
+    harms = [harm for harm in harms if harm != (whole, image) and json_of(harm[0]) != saved]
+    for text, pixels in harms:
+        path.write_bytes(text)
+        path.with_suffix(".png").write_bytes(pixels)
+        assert Experiment.load(tmp_path).cells[0].reason == "not run"
+        assert "counts as not run" in capsys.readouterr().err
+    again = run(here)
+    assert np.array_equal(pixels_of(again), pixels_of(first))
+    assert [cell.reason for cell in run(Nobody()).cells] == ["finished"] * 2
+    assert capsys.readouterr().err.count("counts as not run") == 1
+
+
+def json_of(text):
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def pixels_of(experiment):
+    return [pixels(cell) for cell in experiment.cells]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: [],
+        lambda index: index | {"axes": []},
+        lambda index: index | {"axes": {}},
+        lambda index: index | {"cells": {"key": 1}},
+        lambda index: index | {"cells": [5]},
+        lambda index: index | {"cells": [index["cells"][0] | {"key": "../../x"}]},
+        lambda index: index | {"cells": [index["cells"][0] | {"labels": {"seed": 5}}]},
+        lambda index: index | {"cells": [index["cells"][0] | {"settings": {"pooling": "<b>"}}]},
+    ],
+)
+def test_an_index_that_is_not_ours_is_one_sentence(picture, other, here, tmp_path, change):
+    grid(content=picture, style=other, seed=[0], folder=tmp_path, executor=here, **TINY)
+    path = tmp_path / "experiment.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(nst.SettingsError):
+        Experiment.load(tmp_path)
