@@ -59,7 +59,7 @@ STANDARD = [f"relu{b}_1" for b in range(1, 6)]
 
 def test_default_is_relative(network, pictures):
     terms, x, c, s = terms_of("default", network, pictures)
-    expected = {"content relu4_2": np.square(x["relu4_2"] - c["relu4_2"]).sum()}
+    expected = {"content relu4_2": 8 * np.square(x["relu4_2"] - c["relu4_2"]).sum()}
     expected["content relu4_2"] /= np.square(c["relu4_2"]).sum()
     for n in STANDARD:
         # By M alone: a relative distance does not know the divisor.
