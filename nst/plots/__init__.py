@@ -14,7 +14,7 @@ from nst.plots.features import activations, by_layer, maps, numbers, rectificati
 from nst.plots.gram import (
     distance_matrix,
     gram_matrices,
-    layer_bars,
+    layer_dots,
     number_table,
     together,
 )
@@ -44,7 +44,7 @@ __all__ = [
     "high_pass",
     "high_passes",
     "judgements",
-    "layer_bars",
+    "layer_dots",
     "lines",
     "loss_curve",
     "loss_curves",

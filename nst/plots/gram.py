@@ -16,7 +16,8 @@ from nst.images import postprocess_image
 from nst.plots.common import DPI, WIDTH, Shown
 
 MARK = "#E66100"  # of the nearest; stands out on cividis for every eye
-BARS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")  # Okabe and Ito's colours
+DOTS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")  # Okabe and Ito's colours
+MARKS = "osD^v"
 LABELLED = 4  # matrices of so many channels at most have their numbers written on them
 
 
@@ -166,10 +167,12 @@ def number_table(
     return figure
 
 
-def layer_bars(
+def layer_dots(
     groups: Mapping[str, Mapping[str, float]], ylabel: str, title: str = "", log: bool = True
 ) -> Figure:
-    """Bars for every layer, one for each group, on one scale.
+    """Numbers for every layer as dots, a mark for each group, on one scale.
+
+    Dots and not bars, since on a logarithmic scale a bar's length says nothing.
 
     Args:
         groups: for each group's label, a number for each layer.
@@ -184,13 +187,14 @@ def layer_bars(
         for label, values in groups.items()
     )
     axes = figure.subplots()
-    width = 0.8 / len(groups)
     for index, (label, values) in enumerate(groups.items()):
-        places = np.arange(len(layers)) - 0.4 + width * (index + 0.5)
+        places = np.arange(len(layers)) + 0.12 * (index - (len(groups) - 1) / 2)
         heights = [values[layer] for layer in layers]
-        axes.bar(places, heights, 0.92 * width, label=label, color=BARS[index % len(BARS)])
+        look = {"color": DOTS[index % len(DOTS)], "marker": MARKS[index % len(MARKS)]}
+        axes.plot(places, heights, label=label, linestyle="none", markersize=8, **look)
     axes.set_xticks(range(len(layers)), layers)
-    axes.set(ylabel=ylabel, yscale="log" if log else "linear")
+    scale = "logarithmic" if log else "linear"
+    axes.set(ylabel=f"{ylabel} ({scale} scale)", yscale="log" if log else "linear")
     axes.set_title(title, fontsize="medium")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#E4E4E4", linewidth=0.6)

@@ -34,7 +34,8 @@ def spectrum(image: Tensor) -> tuple[np.ndarray, np.ndarray]:
         image: (1, C, H, W); the channels' powers are averaged.
 
     Returns:
-        frequencies in cycles a pixel, from about 0.02 to 0.5, and the mean power at each.
+        frequencies in cycles a pixel, from about 0.02 up to the checkerboard's, √½, and the mean
+        power at each. Those above 0.5 run diagonally.
     """
     channels = image.detach().cpu().double()[0]
     # A window, so that the jump from one border to the other is not taken for detail.
@@ -44,10 +45,10 @@ def spectrum(image: Tensor) -> tuple[np.ndarray, np.ndarray]:
     waves = torch.fft.fft2(centred * down[:, None] * right).abs().square().mean(0)
     down, right = (torch.fft.fftfreq(n).double() for n in (height, width))
     frequency = (down[:, None].square() + right.square()).sqrt()
-    edges = np.geomspace(0.02, 0.5, 19)
+    edges = np.append(np.geomspace(0.02, 0.5, 19), [0.594, 0.7072])
     index = np.digitize(frequency.numpy().ravel(), edges)
-    power = waves.numpy().ravel()
-    means = [power[index == n].mean() if (index == n).any() else np.nan for n in range(1, 19)]
+    power, bins = waves.numpy().ravel(), range(1, len(edges))
+    means = [power[index == n].mean() if (index == n).any() else np.nan for n in bins]
     return np.sqrt(edges[1:] * edges[:-1]), np.array(means)
 
 
@@ -95,7 +96,7 @@ def spectra(images: Mapping[str, Tensor], title: str = "", unit: bool = False) -
         power = power / np.nanmean(power) if unit else power
         axes.plot(1 / frequency, power, color=LINES[index % len(LINES)], label=label, linewidth=2)
     axes.set(xscale="log", yscale="log", xlabel="wavelength in pixels", ylabel="mean power")
-    axes.set_xticks([2, 4, 8, 16, 32], ["2", "4", "8", "16", "32"])
+    axes.set_xticks([2**0.5, 2, 4, 8, 16, 32], ["√2", "2", "4", "8", "16", "32"])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.invert_xaxis()  # fine detail on the right
     finish(figure, axes, title)

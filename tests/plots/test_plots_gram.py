@@ -96,10 +96,11 @@ def test_a_table_of_equal_numbers_can_be_drawn(value):
     drawn(plots.number_table({"all": {"x": value, "y": value}}))
 
 
-def test_bars_are_as_high_as_their_numbers():
+def test_dots_stand_at_their_numbers():
     groups = {"here": {"relu1_1": 1.0, "relu2_1": 2.0}, "there": {"relu1_1": 3.0, "relu2_1": 4.0}}
-    figure = drawn(plots.layer_bars(groups, "length"))
-    heights = [bar.get_height() for bar in figure.axes[0].patches]
-    assert heights == [1, 2, 3, 4]
+    figure = drawn(plots.layer_dots(groups, "length"))
+    heights = [list(line.get_ydata()) for line in figure.axes[0].lines]
+    assert heights == [[1, 2], [3, 4]]
     assert figure.axes[0].get_yscale() == "log"
+    assert figure.axes[0].get_ylabel() == "length (logarithmic scale)"
     assert "there: relu1_1 3" in figure.alt

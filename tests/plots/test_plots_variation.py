@@ -46,6 +46,15 @@ def test_the_spectrum_peaks_at_the_waves_own_length(length):
     assert peak == pytest.approx(1 / length, rel=0.12)
 
 
+def test_the_spectrum_reaches_the_checkerboard_in_its_corner():
+    board = torch.tensor([[0.0, 1], [1, 0]]).repeat(48, 48).expand(1, 3, -1, -1)
+    frequencies, power = plots.spectrum(board)
+    assert np.nanargmax(power) == len(power) - 1
+    assert frequencies[-1] == pytest.approx(0.5**0.5, rel=0.1)
+    noise = torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    assert plots.spectrum(noise)[1][-4:] == pytest.approx(plots.spectrum(noise)[1][-5], rel=0.2)
+
+
 def test_colour_noise_is_detail_although_its_grey_is_flat():
     board = torch.tensor([[0.0, 1], [1, 0]]).repeat(4, 4)
     image = torch.stack([board, 1 - board, torch.full_like(board, 0.5)])[None]
