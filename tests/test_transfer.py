@@ -189,14 +189,14 @@ def test_divergence_of_an_average_hands_back_the_best_picture(picture, other):
 
 def test_out_of_memory_keeps_the_picture_of_the_size_before(picture, other, monkeypatch):
     """As a GPU would at the larger size."""
-    objective = nst.transfer.Objective
+    objective = nst.runs.job.Objective
 
     def small_gpu(network, content, styles, settings):
         if content.shape[-1] > 40:
             raise torch.cuda.OutOfMemoryError("no memory")
         return objective(network, content, styles, settings)
 
-    monkeypatch.setattr("nst.transfer.Objective", small_gpu)
+    monkeypatch.setattr("nst.runs.job.Objective", small_gpu)
     result = style_transfer(picture, other, **SMALL | {"sizes": (40, 56)})
     assert result.reason == "out of memory"
     alone = style_transfer(picture, other, **SMALL | {"sizes": 40})
@@ -250,14 +250,14 @@ CPU_IS_FULL = (
 
 @pytest.mark.parametrize("error", CPU_IS_FULL, ids=["python", "torch", "onednn"])
 def test_full_memory_on_the_cpu_ends_as_on_a_gpu(picture, other, monkeypatch, error):
-    objective = nst.transfer.Objective
+    objective = nst.runs.job.Objective
 
     def small(network, content, styles, settings):
         if content.shape[-1] > 40:
             raise error
         return objective(network, content, styles, settings)
 
-    monkeypatch.setattr("nst.transfer.Objective", small)
+    monkeypatch.setattr("nst.runs.job.Objective", small)
     result = style_transfer(picture, other, **SMALL | {"sizes": (40, 56)})
     assert result.reason == "out of memory"
     alone = style_transfer(picture, other, **SMALL | {"sizes": 40})

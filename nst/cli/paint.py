@@ -16,8 +16,9 @@ from nst.files import check_place, expand, refusing, write_atomically
 from nst.files.together import settle
 from nst.images import open_image, read_settings, save_image
 from nst.loop import Step
+from nst.runs.results import Result
 from nst.settings import make_settings
-from nst.transfer import Result, resume, style_transfer
+from nst.transfer import resume, style_transfer
 
 MACHINE = ("device", "precision", "memory_limit")  # they decide nothing about the picture
 OUTPUT = ("output", "quality", "alpha", "sidecar", "save_every", "resume")

@@ -14,7 +14,7 @@ from nst.cli.output import print_line
 from nst.errors import SettingsError
 from nst.files.encoding import check_output
 from nst.images import Source, open_outline, save_image
-from nst.transfer import Result
+from nst.runs.results import Result
 
 STREAM = Path("-")  # standard input, or PNG to standard output
 

@@ -13,8 +13,8 @@ from nst.errors import NstError
 from nst.files import write_json
 from nst.files.sealed import sha256
 from nst.images import open_image, preprocess_image, save_image
+from nst.runs.job import say
 from nst.settings import Settings, make_settings
-from nst.transfer import say
 
 
 @dataclass

@@ -18,8 +18,8 @@ from nst.images import postprocess_image, resize
 from nst.loop import Callback, State
 from nst.networks import Network, fit_out, load_network
 from nst.objective import Objective
+from nst.runs.job import Job
 from nst.settings import Settings
-from nst.transfer import Job
 
 CACHE = Cache()  # this process's
 

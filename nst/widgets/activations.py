@@ -6,7 +6,7 @@ from PIL import Image
 
 from nst.errors import SettingsError
 from nst.networks import Network
-from nst.transfer import Picture as Source
+from nst.runs.job import Picture as Source
 from nst.widgets import draw
 from nst.widgets.common import View, png
 from nst.widgets.layout import choices, column, described, row

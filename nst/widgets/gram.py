@@ -12,7 +12,7 @@ from nst.errors import SettingsError
 from nst.features import channel_order
 from nst.losses import gram_matrix
 from nst.networks import Network
-from nst.transfer import Picture as Source
+from nst.runs.job import Picture as Source
 from nst.widgets import draw
 from nst.widgets.common import View, png
 from nst.widgets.layout import choices, column, described, row, words

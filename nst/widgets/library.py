@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nst.errors import ImageError
 from nst.images import open_image, postprocess_image, sample_names
-from nst.transfer import Picture
+from nst.runs.job import Picture
 
 
 class Library:

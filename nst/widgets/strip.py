@@ -17,7 +17,7 @@ from nst.grids.cells import Cell, load_cell
 from nst.grids.workers import Task, run_cell, unpack
 from nst.loop import Step
 from nst.networks import Network
-from nst.transfer import Picture as Source
+from nst.runs.job import Picture as Source
 from nst.widgets import draw
 from nst.widgets.common import View, png
 from nst.widgets.layout import choices, described, row, words

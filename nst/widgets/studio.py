@@ -14,9 +14,9 @@ from PIL import Image
 from nst.errors import SettingsError
 from nst.loop import Step
 from nst.networks import ARCHITECTURES, Network, load_network
+from nst.runs.job import Picture as Source
 from nst.runs.results import Result
 from nst.settings import Settings, make_settings
-from nst.transfer import Picture as Source
 from nst.transfer import resume, style_transfer
 from nst.widgets.common import View, png
 from nst.widgets.controls import Controls, Limits

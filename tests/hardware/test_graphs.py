@@ -234,7 +234,7 @@ LARGE = {"sizes": 1024, "num_steps": 4, "device": "cuda", "progress": False}
 def test_a_gpu_that_is_full_goes_on_in_tiles(large, full_gpu, monkeypatch, capsys):
     """What was planned for does not fit: neither the history nor the whole picture."""
     whole = nst.style_transfer(*large, **LARGE)
-    monkeypatch.setattr("nst.transfer.plan_for_gpu", lambda *_: Plan(None, 30))
+    monkeypatch.setattr("nst.runs.job.plan_for_gpu", lambda *_: Plan(None, 30))
     full_gpu(350 * 10**6)
     result = nst.style_transfer(*large, **LARGE)
     assert result.reason == "finished"

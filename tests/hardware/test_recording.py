@@ -72,7 +72,7 @@ def as_on_a_gpu(monkeypatch):
     monkeypatch.setattr("nst.networks.convolution_relu", lambda x, layer: layer(x).relu())
     monkeypatch.setattr("nst.networks.max_pool", lambda x: torch.nn.functional.max_pool2d(x, 2))
     monkeypatch.setattr("nst.loop.Reading", Reading)
-    monkeypatch.setattr("nst.transfer.plan_for_gpu", lambda *_: nst.hardware.memory.Plan(None, 5))
+    monkeypatch.setattr("nst.runs.job.plan_for_gpu", lambda *_: nst.hardware.memory.Plan(None, 5))
     monkeypatch.setattr("nst.hardware.scales.torch.cuda.is_current_stream_capturing", lambda: True)
     adam = importlib.import_module("torch.optim.adam")
     monkeypatch.setattr(adam, "_get_capturable_supported_devices", lambda *_: ["cpu"])

@@ -1,0 +1,187 @@
+"""A run at work: its pictures size after size, its plan of memory, and what it hands back."""
+
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from nst.devices import arithmetic, is_full
+from nst.errors import ImageError, SettingsError
+from nst.hardware.memory import SHORTEST, Plan, on_gpu, plan, plan_for_gpu
+from nst.hardware.scales import FallBack, TiledObjective
+from nst.images import Source, fit, fitted, load_image, resize, tensor_fault
+from nst.loop import Callback, Evaluate, State, Watcher, interruptible, minimise, progress_bar
+from nst.networks import Network
+from nst.objective import Objective, layers_of, total
+from nst.runs.results import Result
+from nst.settings import Settings
+
+Picture = Source | Tensor
+
+
+@dataclass
+class Job:
+    """A run's settings, network, full-size pictures, the bytes that it may take, weights' hash."""
+
+    settings: Settings
+    network: Network
+    content: Tensor
+    styles: list[Tensor]
+    memory_limit: int | None = None
+    weights: str = ""
+
+    def sizes(self) -> list[tuple[int, int]]:
+        """Long side and steps at each size, none larger than the content picture."""
+        return self.settings.stages(max(self.content.shape[-2:]))
+
+    def pictures(self, size: int) -> tuple[Tensor, list[Tensor]]:
+        """Content and style pictures for a long side of `size` pixels."""
+        style_size = round(size * self.settings.style_scale)
+        return fit(self.content, size), [fit(style, style_size) for style in self.styles]
+
+    def plan(self, size: int) -> Plan:
+        """How a picture of `size` pixels is evaluated under the memory limit, or on the GPU."""
+        gpu = self.content.is_cuda
+        if self.memory_limit is None and not gpu:
+            return Plan(None, self.settings.history)
+        style_size = round(size * self.settings.style_scale)
+        shape = fitted(self.content.shape[-2:], size)
+        styles = [prod(fitted(style.shape[-2:], style_size)) for style in self.styles]
+        stored = sum(image[0, 0].numel() for image in [self.content, *self.styles])
+        parts = self.network, self.settings, shape, styles, stored
+        if gpu:
+            found = plan_for_gpu(self.memory_limit, *parts)
+            if found.tile and self.memory_limit is None:
+                say(f"at {size} pixels, the GPU has memory for tiles of {found.tile} pixels only")
+        else:
+            found = plan(self.memory_limit or 0, *parts)
+        if found.history < self.settings.history:
+            say(f"at {size} pixels, L-BFGS has memory for its last {found.history} steps only")
+        return found
+
+    def objective(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
+        """What is minimised: of the whole picture at once, or by tiles."""
+        if tile is None:
+            return Objective(self.network, content, styles, self.settings)
+        return TiledObjective(self.network, content, styles, self.settings, tile)
+
+    def start(self, init: Picture) -> Tensor:
+        """The first picture, at the first size."""
+        content, styles = self.pictures(self.sizes()[0][0])
+        if isinstance(init, str) and init == "content":
+            return content.clone()
+        if isinstance(init, str) and init == "noise":
+            # Drawn on the CPU, so that a seed means the same on every device.
+            generator = torch.Generator().manual_seed(self.settings.seed)
+            return torch.rand(content.shape, generator=generator).to(content.device)
+        if isinstance(init, str) and init == "style":
+            return resize(styles[0], content.shape[-2:])
+        if isinstance(init, str) and init == "given":
+            raise SettingsError("the run started from a picture without a name; give it as init")
+        return resize(load(init, max(content.shape), content.device), content.shape[-2:])
+
+    def run(
+        self,
+        state: State,
+        history: list[dict[str, Any]],
+        seconds: float,
+        callback: Callback | None,
+        progress: bool | None,
+    ) -> Result:
+        """Minimise at one size after the other, each starting from the last one's picture."""
+        sizes, reason = self.sizes(), "finished"
+        plans = [self.plan(size) for size, _ in sizes]
+        bar = progress_bar(sum(steps for _, steps in sizes), progress)
+        device, evaluate = self.content.device, None
+        with (
+            bar,
+            arithmetic(self.network.precision),
+            on_gpu(device, self.memory_limit),
+            interruptible() as interrupted,
+        ):
+            watcher = Watcher(sizes, history, seconds, callback, bar, interrupted)
+            for index in range(state.size_index, len(sizes)):
+                try:
+                    content, styles = self.pictures(sizes[index][0])
+                    if index > state.size_index:
+                        state = State(resize(state.picture(), content.shape[-2:]), index)
+                    objective = partial(self.objective, content, styles)
+                    layers, tile = layers_of(self.settings), plans[index].tile
+                    evaluate = FallBack(objective, self.network, layers, tile, say)
+                    reason = self.descend(evaluate, state, plans[index].history, watcher)
+                except (MemoryError, RuntimeError) as error:
+                    if not is_full(error):
+                        raise
+                    reason = "out of memory"
+                if reason not in ("finished", "stalled"):
+                    break
+            delivered = measure(evaluate, state) if evaluate else {}
+        if delivered and history:
+            history[-1]["delivered"] = delivered
+        image, checkpoint = state.picture().detach().cpu(), self.checkpoint(state)
+        seconds = watcher.seconds()
+        return Result(image, delivered, history, self.settings, seconds, reason, checkpoint)
+
+    def descend(self, evaluate: FallBack, state: State, remembered: int, watcher: Watcher) -> str:
+        """Minimise at one size; where that takes too much memory, with ever shorter histories."""
+        num_steps = self.sizes()[state.size_index][1]
+        while True:
+            settings = replace(self.settings, history=remembered)
+            try:
+                return minimise(evaluate, state, settings, num_steps, watcher)
+            except (MemoryError, RuntimeError) as error:
+                shortest = settings.optimizer == "adam" or remembered <= SHORTEST
+                if shortest or not is_full(error):
+                    raise
+            # Only here, where the error and with it the frames of the step are gone.
+            remembered = max(SHORTEST, remembered // 2)
+            watcher.rewind(state)
+            state.back_to_best()
+            torch.cuda.empty_cache()
+            say(f"out of memory: L-BFGS goes on with memory for its last {remembered} steps only")
+
+    def checkpoint(self, state: State) -> dict[str, Any]:
+        """Plain data and tensors from which `resume` goes on."""
+        return {
+            "settings": self.settings.to_dict(),
+            "content": self.content,
+            "styles": self.styles,
+            "state": vars(state) | {"image": state.image.detach()},
+            "weights": self.weights,
+        }
+
+
+def measure(evaluate: Evaluate, state: State) -> dict[str, float]:
+    """The loss of the picture with 256 levels: its terms, and "total"; empty if memory is short."""
+    try:
+        terms, _ = evaluate((state.picture() * 255).round() / 255)
+    except (MemoryError, RuntimeError) as error:
+        if not is_full(error):
+            raise
+        return {}
+    return {name: term.item() for name, term in {**terms, "total": total(terms)}.items()}
+
+
+def say(line: str) -> None:
+    """Print a line about the run, above its progress bar."""
+    with suppress(OSError):  # a line that nobody can read any more costs no run
+        tqdm.write(f"nst: {line}", file=sys.stderr)
+
+
+def load(picture: Picture, size: int | None, device: torch.device) -> Tensor:
+    """A picture as a tensor on `device`, its long side at most `size`."""
+    if not isinstance(picture, Tensor):
+        return load_image(picture, size, device)
+    if fault := tensor_fault(picture):
+        raise ImageError(
+            f"a picture is a tensor (1, 3, H, W) of floats in [0, 1]; this one {fault}"
+        )
+    image = picture.detach().to(device, torch.float32).contiguous()
+    image = image.clamp(0, 1)  # a tensor of our own, whatever mode the given one was made in
+    return image if size is None else fit(image, size)
