@@ -25,10 +25,10 @@ test-browser: developer
 test-classroom: developer
 	$(BIN)/pytest -n 0 -m slow
 
-# Kills while a run is saved, flipped bits, restructured checkpoints, hostile settings: as many as
-# `make test` tries few; ten minutes.
+# What `make test` tries in small, in large: broken pictures, kills while a run is saved, flipped bits,
+# restructured checkpoints, hostile settings; a quarter of an hour.
 test-faults: developer
-	FAULTS=long $(BIN)/pytest -rP tests/runs tests/grids/test_experiments.py tests/widgets/test_widgets_trust.py
+	FAULTS=long $(BIN)/pytest -rP tests/test_corpus.py tests/runs tests/grids/test_experiments.py tests/widgets/test_widgets_trust.py
 
 # Repaints all style pictures and compares them with the shipped ones; some minutes.
 test-styles: developer
