@@ -8,6 +8,7 @@ import torch
 
 from nst import Objective, SettingsError, extract_features, load_network, make_settings
 from nst.losses import gram_matrix
+from nst.networks import IMAGENET_MEAN, IMAGENET_STD, Network
 from nst.objective import layers_of
 
 
@@ -133,16 +134,17 @@ def test_d2l(network, pictures):
 def test_a_relative_term_is_its_weight_where_nothing_is_seen(network, pictures):
     """With activations of 0 the distance is the target's own size."""
     image, content, style = pictures
-    settings = make_settings(style_layers={"relu1_1": 2.0, "relu3_1": 1.0}, style_weight=7.0)
+    layers = {"relu1_1": 2.0, "relu3_1": 1.0}
+    settings = make_settings(content_weight=3.0, style_layers=layers, style_weight=7.0)
     objective = Objective(network, content, [style], settings)
 
-    class Blind:
+    class Blind(Network):
         def walk(self, image, layers):
             return ((name, torch.zeros_like(x)) for name, x in network.walk(image, layers))
 
-    objective.network = Blind()
+    objective.network = Blind(IMAGENET_MEAN, IMAGENET_STD)
     terms = {name: term.item() for name, term in objective(image).items()}
-    assert terms["content relu4_2"] == pytest.approx(1.0)
+    assert terms["content relu4_2"] == pytest.approx(3.0)
     assert terms["style relu1_1"] == pytest.approx(14.0)
     assert terms["style relu3_1"] == pytest.approx(7.0)
 

@@ -19,9 +19,9 @@ quarter-width encoder of Wang et al. (CVPR 2020, "Collaborative Distillation"), 
 that the first one lacks: its own activations, and its estimates of VGG-19's relu4_1 and relu5_1.
 
 A stretch of training lasts --seconds, and its learning rate falls to 0 at their end. Stop it at any
-time: the same command goes on from the state that it left, with a new stretch. --resume STATE goes
-on from the one beside this file, which belongs to the weights in the package. Where a stretch made
-some layers better and some worse, `join` takes those before --first from the earlier state.
+time: the same command goes on from the state that it left, with a new stretch. The state of the
+package's weights lies in tools/distillation; give it to --resume. Where a stretch made some layers
+better and some worse, `join` takes those before --first from the earlier state.
 """
 
 import argparse

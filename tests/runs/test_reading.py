@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import json
 import os
 import random
 import shutil
@@ -220,3 +221,42 @@ def test_a_run_that_exploded_is_refused(picture, other, tmp_path):
     result.save(tmp_path)
     with pytest.raises(SettingsError, match="it diverged"):
         resume(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"network": "vgg19_quarter", "weights": None}, "edition 1 of vgg19_quarter"),
+        ({"network": "vgg19_quarter", "weights": "w.pth"}, "another version of nst"),
+        ({"network": "vgg19", "weights": None}, "another version of nst"),
+    ],
+)
+def test_a_run_of_version_0_1_says_what_stands_in_its_way(tmp_path, settings, words):
+    """Its checkpoint has no hash, and its settings no edition."""
+    old = nst.make_settings().to_dict() | settings | {"pooling": "max", "padding": "zeros"}
+    del old["edition"], old["bounds"], old["scale"]
+    (tmp_path / "settings.json").write_text(json.dumps(old))
+    torch.save({"settings": old, "history": [], "seconds": 1.0}, tmp_path / "checkpoint.pt")
+    with pytest.raises(SettingsError, match=words) as caught:
+        resume(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_picture_of_version_0_1_opens_and_says_that_its_network_has_changed(
+    tmp_path, picture, other, capsys
+):
+    old = nst.make_settings("article", sizes=24, num_steps=1).to_dict()
+    old |= {"pooling": "max", "padding": "zeros"}
+    for field in ("edition", "bounds", "scale", "content", "styles"):
+        del old[field]
+    nst.save_image(picture, tmp_path / "old.png", old)
+    settings = nst.read_settings(tmp_path / "old.png")
+    assert settings["edition"] == 1
+    painted = style_transfer(picture, other, progress=False, **settings)
+    said = "".join(capsys.readouterr())
+    assert "edition 1 of vgg19_quarter, and here is edition 2" in said
+    assert (painted.settings.pooling, painted.settings.edition) == ("max", 2)
+    new = painted.settings.to_dict()
+    del new["content"], new["styles"]
+    style_transfer(picture, other, progress=False, **new)
+    assert "edition" not in "".join(capsys.readouterr())
