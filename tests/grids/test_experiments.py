@@ -17,6 +17,7 @@ from nst.grids.axes import labels, split
 from nst.grids.experiments import Experiment, grid
 from nst.images import postprocess_image
 from nst.objective import Objective
+from nst.settings import settled
 
 STANDARD = nst.PRESETS["default"].settings.style_layers
 TINY = {"sizes": 32, "num_steps": 2}
@@ -408,7 +409,8 @@ def test_cells_with_other_layers_push_as_hard_as_the_preset(
     pushes = {"True": [], "False": []}
     for cell in grid(rebalance=[True, False], **settings).cells:
         balanced, label = cell.labels["rebalance"], cell.labels[f"{term}_layers"]
-        given = nst.make_settings(**same, **{f"{term}_layers": layers[label], weight: 7.0})
+        own = {f"{term}_layers": layers[label], weight: 7.0}
+        given = settled(nst.make_settings(**same, **own))
         assert replace(cell.settings, **{weight: 7.0}) == given
         assert (cell.settings == given) == (balanced == "False")
         pushes[balanced].append(push(picture, other, cell.settings, term))
