@@ -19,7 +19,7 @@ from nst.loop import Callback, State
 from nst.networks import Network, fit_out, load_network
 from nst.objective import Objective
 from nst.runs.job import Job
-from nst.settings import Settings
+from nst.settings import Settings, settled
 
 CACHE = Cache()  # this process's
 
@@ -132,6 +132,7 @@ def unpack(picture: np.ndarray, device: torch.device) -> Tensor:
 
 def loaded_network(settings: Settings, device: torch.device) -> Network:
     """The settings' network; a worker keeps the last two."""
+    settings = settled(settings)
     made = settings.network, settings.weights, settings.pooling, settings.padding, settings.scale
     return _load(made, device)
 

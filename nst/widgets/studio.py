@@ -16,7 +16,7 @@ from nst.loop import Step
 from nst.networks import ARCHITECTURES, Network, load_network
 from nst.runs.job import Picture as Source
 from nst.runs.results import Result
-from nst.settings import Settings, make_settings
+from nst.settings import Settings, make_settings, settled
 from nst.transfer import resume, style_transfer
 from nst.widgets.common import View, png
 from nst.widgets.controls import Controls, Limits
@@ -220,6 +220,7 @@ class TransferStudio(View):
 
     def _network(self, settings: Settings) -> Network:
         """The network, loaded once: with it, the style's targets are known from run to run."""
+        settings = settled(settings)  # as a run that goes on has them: the same network
         made = settings.network, settings.weights, settings.pooling, settings.padding
         key = *made, settings.scale
         if key not in self.networks:
