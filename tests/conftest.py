@@ -30,12 +30,17 @@ collect_ignore = [path for path, module in NEED_MORE.items() if find_spec(module
 HAS_GPU = torch.cuda.is_available()
 
 
-@pytest.fixture(autouse=True)
-def _no_gpu(request, monkeypatch):
-    """A GPU computes the same, but not to the last digits: only tests made for it see it."""
-    if not request.node.get_closest_marker("needs_gpu"):
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # for processes that a test starts
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """A GPU computes the same, but not to the last digits: only tests made for it see it.
+
+    Nor do the fixtures of a module or of all tests, which no fixture of a single test precedes.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if not item.get_closest_marker("needs_gpu"):
+            patch.setattr(torch.cuda, "is_available", lambda: False)
+            patch.setenv("CUDA_VISIBLE_DEVICES", "")  # for processes that a test starts
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

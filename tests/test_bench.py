@@ -126,6 +126,31 @@ def test_every_machines_rows_are_shown_together(tmp_path):
     assert "Not measured" not in table
 
 
+def test_what_was_not_measured_is_called_so(tmp_path):
+    row = bench_measure.Row("memory", "large", "8 GB", "GB", None, 8.0, None, 1.0)
+    bench.write([row], {"gpu": "NVIDIA H200"}, tmp_path, "results-nvidia-h200")
+    table = (tmp_path / "RESULTS.md").read_text()
+    assert "| large | 8 GB |  | 8 GB |  | ≤ 1 | not measured |" in table
+    assert bench.read(tmp_path / "results-nvidia-h200.json")[1] == [row]
+
+
+def test_chosen_rows_take_the_place_of_their_sections_alone(tmp_path, monkeypatch):
+    def row(section, ours):
+        return bench_measure.Row(section, "x", "y", "s", ours, 2.0, ours / 2)
+
+    def second():
+        yield row("b", 5.0)
+
+    before = [row("a", 1.0), row("b", 2.0), row("b", 3.0), row("c", 4.0)]
+    bench.write(before, bench.machine(), tmp_path)
+    monkeypatch.setattr(bench, "SHORT", (second,))
+    bench.main(["--only", "second", "--out", str(tmp_path)])
+    after = bench.read(tmp_path / "results.json")[1]
+    assert [(r.section, r.ours) for r in after] == [("a", 1.0), ("b", 5.0), ("c", 4.0)]
+    bench.main(["--out", str(tmp_path)])
+    assert [r.section for r in bench.read(tmp_path / "results.json")[1]] == ["b"]
+
+
 def test_a_kind_that_fails_loses_no_other(tmp_path, monkeypatch, capsys):
     def broken():
         raise RuntimeError("a broken row")

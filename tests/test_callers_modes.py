@@ -65,7 +65,7 @@ def usual(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     result = nst.style_transfer("astronaut", "starry", **RUN)
     result.save(folder)
-    return result.image, nst.resume(folder, 5, progress=False).image, folder
+    return result.image, nst.resume(folder, 5, device="cpu", progress=False).image, folder
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -73,7 +73,7 @@ def test_a_run_is_the_same_in_every_mode(mode, usual):
     with MODES[mode]():
         before = state()
         result = nst.style_transfer("astronaut", "starry", **RUN)
-        again = nst.resume(usual[2], 5, progress=False)
+        again = nst.resume(usual[2], 5, device="cpu", progress=False)
         assert state() == before
     assert torch.equal(result.image, usual[0])
     assert torch.equal(again.image, usual[1])

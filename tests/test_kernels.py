@@ -119,23 +119,41 @@ def test_squared_distances_and_gram_matrices_by_finite_differences():
     assert torch.autograd.gradcheck(lambda x: squared_distance(gram_matrix(x), gram), x)
 
 
+# What rounding alone makes of float32's loss and gradient, as shares of them: three halves of the
+# most that it does where PyTorch's own layers round as much on a CPU (TF32: every convolution's
+# factors to 11 bits, which moves the gradient by 2.0 to 3.8 %; bfloat16: 7.8 to 10.3 %).
+ROUNDING = {"float32": (1e-4, 5e-3), "tf32": (1e-3, 0.06), "bfloat16": (1e-2, 0.16)}
+
+
+def plain_convolution_relu(x, convolution):
+    return convolution(x).relu_()
+
+
 @pytest.mark.needs_gpu
-@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("precision", ROUNDING)
 @pytest.mark.parametrize(
     ("pooling", "padding"), [("max", "zeros"), ("average", "replicate"), ("max", "reflect")]
 )
-def test_a_gpus_evaluation_is_the_cpus(picture, other, precision, pooling, padding):
+def test_a_gpus_evaluation_is_the_cpus(picture, other, precision, pooling, padding, monkeypatch):
+    """But for rounding, and no further from it than PyTorch's own layers on the same GPU are."""
     network = nst.load_network(pooling=pooling, padding=padding)
     settings = nst.make_settings(content_layers=["conv2_1", "relu4_2"])
-    found = []
-    for device, rounding in (("cpu", "float32"), ("cuda", precision)):
-        ready = nst.networks.fit_out(network, torch.device(device), rounding)
+
+    def evaluation(device, precision):
+        ready = nst.networks.fit_out(network, torch.device(device), precision)
         content, style = picture.to(device), other.to(device)
-        with nst.devices.arithmetic(rounding):
+        with nst.devices.arithmetic(precision):
             objective = nst.Objective(ready, content, [style], settings)
             terms, gradient = objective.loss_and_gradient(content.flip(-1))
-        found.append((nst.objective.total(terms).cpu(), gradient.cpu()))
-    (loss, gradient), (other_loss, other_gradient) = found
-    tolerance = {"float32": 1e-3, "tf32": 1e-2, "bfloat16": 6e-2}[precision]
-    torch.testing.assert_close(other_loss, loss, rtol=tolerance, atol=0)
-    assert (other_gradient - gradient).norm() < tolerance * gradient.norm()
+        return nst.objective.total(terms).item(), gradient.cpu()
+
+    loss, gradient = evaluation("cpu", "float32")
+    ours = evaluation("cuda", precision)
+    monkeypatch.setattr("nst.networks.vgg.convolution_relu", plain_convolution_relu)
+    monkeypatch.setattr("nst.networks.vgg.max_pool", lambda x: F.max_pool2d(x, 2))
+    plain = evaluation("cuda", precision)
+    errors = [(found[1] - gradient).norm() / gradient.norm() for found in (ours, plain)]
+    of_the_loss, of_the_gradient = ROUNDING[precision]
+    assert ours[0] == pytest.approx(loss, rel=of_the_loss)
+    assert errors[0] < of_the_gradient
+    assert errors[0] < 1.5 * errors[1] + 1e-3

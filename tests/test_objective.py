@@ -140,11 +140,19 @@ def test_a_relative_term_is_its_weight_where_nothing_is_seen(network, pictures):
     objective = Objective(network, content, [style], settings)
 
 <<<<<<< HEAD
+<<<<<<< HEAD
     class Blind(Network):
         def walk(self, image, layers):
             return ((name, torch.zeros_like(x)) for name, x in network.walk(image, layers))
 
     objective.network = Blind(IMAGENET_MEAN, IMAGENET_STD)
+=======
+    class Blind(nst.networks.Network):
+        def walk(self, image, layers):
+            return ((name, torch.zeros_like(x)) for name, x in network.walk(image, layers))
+
+    objective.network = Blind(network.mean.flatten().tolist(), network.std.flatten().tolist())
+>>>>>>> 9a0ba37 (On a GPU: what one H200 showed, and its tests mended)
     terms = {name: term.item() for name, term in objective(image).items()}
     assert terms["content relu4_2"] == pytest.approx(3.0)
 =======

@@ -1,4 +1,4 @@
-"""All that a GPU has to show, in under four minutes: python tools/gpu_check.py [FOLDER].
+"""All that a GPU has to show, in under four minutes: python tools/gpu_check.py [FOLDER [PART …]].
 
 Each part is a process with a time limit, so that none can take the others' turn. What it prints
 goes into a file in FOLDER ($OUT, or outputs/gpu); a short table is printed last. With a copy of
@@ -15,19 +15,21 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TOTAL = 222  # seconds; parts that would begin too late are left out
+TOTAL = 232  # seconds; parts that would begin too late are left out
 BENCH = [sys.executable, "tools/bench/bench.py", "--only"]
 TESTS = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short"]
-# Name, command, and the most seconds that it may take; those that measure time run alone.
+# Name, command, and the most seconds that it may take; what was measured least comes first. Those
+# that measure time run alone.
 PARTS = [
-    ("evaluations and steps", [*BENCH, "gpu_evaluations", "gpu_steps"], 55),
-    ("variants", [sys.executable, "tools/gpu_variants.py", "{out}/variants.json"], 40),
-    ("runs", [*BENCH, "gpu_runs"], 65),
+    ("memory", [*BENCH, "gpu_memory"], 90),
+    ("first runs and steps", [*BENCH, "gpu_first_runs", "gpu_steps"], 60),
+    ("tests", [*TESTS, "-m", "needs_gpu", "-n", "4", "tests"], 85),
+    ("evaluations", [*BENCH, "gpu_evaluations"], 40),
+    ("variants", [sys.executable, "tools/gpu_variants.py", "{out}/variants.json"], 30),
+    ("runs", [*BENCH, "gpu_runs"], 60),
     ("agreement", [*BENCH, "gpu_agreement"], 25),
-    ("tests", [*TESTS, "-m", "needs_gpu", "-n", "4", "tests"], 75),
-    ("memory", [*BENCH, "gpu_memory"], 60),
 ]
-# The tests that need none run beside the last parts, which measure no time.
+# The tests that need none run beside those that need one.
 ENGINE = [*TESTS, "-m", "not needs_gpu and not slow", "-n", "10", "tests"]
 ENGINE += [f"--ignore=tests/{folder}" for folder in ("plots", "checks", "test_paint_styles.py")]
 
@@ -40,8 +42,7 @@ class Part:
         self.log = folder / f"{name.replace(' ', '-')}.log"
         command = [word.format(out=folder) for word in command]
         if "tools/bench/bench.py" in command:
-            command += ["--out", str(folder / name.replace(" ", "-"))]
-            (folder / name.replace(" ", "-")).mkdir(exist_ok=True)
+            command += ["--out", str(folder)]  # each part's rows beside those before
         paths = [str(ROOT), str(ROOT / "tools" / "bench"), os.environ.get("PYTHONPATH", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
         with self.log.open("wb") as file:
@@ -82,26 +83,24 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found: list[dict[str, object]] = []
     parts: list[Part] = []
-    engine = None
+    chosen = sys.argv[2:] or [name for name, *_ in PARTS]
     for name, command, seconds in PARTS:
+        if name not in chosen:
+            continue
         left = TOTAL - (time.monotonic() - began)
         if left < 10:
             found.append({"part": name, "status": "not begun", "seconds": 0})
             continue
+        under_way = [Part(name, command, folder, min(seconds, left))]
         if name == "tests":
-            engine = Part("other tests", ENGINE, folder, left)
-            parts.append(engine)
-        part = Part(name, command, folder, min(seconds, left))
-        parts.append(part)
-        found.append(part.wait())
+            under_way += [Part("other tests", ENGINE, folder, min(seconds, left))]
+        found += [part.wait() for part in under_way]
+        parts += under_way
         (folder / "parts.json").write_text(json.dumps(found, indent=1))
-    if engine:
-        found.append(engine.wait())
     for part in parts:
         print(f"===== {part.name}\n{part.last(40 if part.name == 'variants' else 22)}")
     for line in found:
         print(f"{line['part']:<24} {line['seconds']:>6} s  {line['status']}")
-    (folder / "parts.json").write_text(json.dumps(found, indent=1))
     print(f"{time.monotonic() - began:.0f} s in all")
 
 

@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
-from bench_gpu import SIDE, device_seconds, ready
+from bench_gpu_apart import SIDE, device_seconds, ready
 from bench_measure import in_turn, pictures
 from torch import Tensor
 
@@ -73,9 +73,9 @@ def plain_convolution(x: Tensor, convolution: torch.nn.Conv2d) -> Tensor:
 
 WAYS: dict[str, list[tuple[str, Any]]] = {
     "as it is": [],
-    "convolution and ReLU apart": [("nst.networks.convolution_relu", plain_convolution)],
+    "convolution and ReLU apart": [("nst.networks.vgg.convolution_relu", plain_convolution)],
     "PyTorch's max pooling": [
-        ("nst.networks.max_pool", lambda x: F.max_pool2d(x, 2)),
+        ("nst.networks.vgg.max_pool", lambda x: F.max_pool2d(x, 2)),
     ],
     "Gram matrices of float32": [("nst.objective.gram_matrix", plain_gram)],
     "Gram matrices by chunks": [("nst.objective.gram_matrix", chunked_gram)],
@@ -83,8 +83,8 @@ WAYS: dict[str, list[tuple[str, Any]]] = {
         ("nst.objective.squared_distance", lambda x, y: (x - y).square().sum())
     ],
     "none of them": [
-        ("nst.networks.convolution_relu", plain_convolution),
-        ("nst.networks.max_pool", lambda x: F.max_pool2d(x, 2)),
+        ("nst.networks.vgg.convolution_relu", plain_convolution),
+        ("nst.networks.vgg.max_pool", lambda x: F.max_pool2d(x, 2)),
         ("nst.objective.gram_matrix", plain_gram),
         ("nst.objective.squared_distance", lambda x, y: (x - y).square().sum()),
     ],

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -32,10 +32,10 @@ class Recorded(Generic[Found]):
             return aside(self.work)
         if self.graph is None and self.possible:
             self.record()
-        if self.graph is None or self.found is None:
+        if self.graph is None:
             return self.work()
         self.graph.replay()
-        return self.found
+        return cast(Found, self.found)
 
     def record(self) -> None:
         """Record the work, which does not do it; where that cannot be, it is done as it is."""

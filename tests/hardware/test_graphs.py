@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+from bisect import bisect_left
+from functools import partial
 
 import pytest
 import torch
@@ -220,6 +222,8 @@ def full_gpu():
     total = torch.cuda.mem_get_info()[1]
 
     def leave(room):
+        gc.collect()
+        torch.cuda.empty_cache()  # else it would have what it holds in reserve besides
         most = torch.cuda.memory_reserved() + room
         torch.cuda.set_per_process_memory_fraction(most / total)
 
@@ -232,10 +236,12 @@ LARGE = {"sizes": 1024, "num_steps": 4, "device": "cuda", "progress": False}
 
 @needs_gpu
 def test_a_gpu_that_is_full_goes_on_in_tiles(large, full_gpu, monkeypatch, capsys):
-    """What was planned for does not fit: neither the history nor the whole picture."""
+    """What was planned for does not fit: there is room for half of what that takes."""
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
     whole = nst.style_transfer(*large, **LARGE)
     monkeypatch.setattr("nst.runs.job.plan_for_gpu", lambda *_: Plan(None, 30))
-    full_gpu(350 * 10**6)
+    full_gpu((torch.cuda.max_memory_allocated() - before) // 2)
     result = nst.style_transfer(*large, **LARGE)
     assert result.reason == "finished"
     assert "out of memory: " in capsys.readouterr().err
@@ -247,7 +253,20 @@ def test_a_gpu_that_is_full_goes_on_in_tiles(large, full_gpu, monkeypatch, capsy
 def test_a_gpus_plan_is_made_from_what_is_free(large, full_gpu, capsys):
     assert nst.style_transfer(*large, **LARGE).reason == "finished"
     assert capsys.readouterr().err == ""
-    full_gpu(750 * 10**6)
+    # Halfway from the least that a plan can be made for to the least that holds all at once.
+    network = nst.networks.fit_out(nst.load_network(), CUDA, "tf32")
+    pixels = 768 * 1024
+    parts = network, nst.make_settings(), (768, 1024), [pixels], 2 * pixels
+
+    def possible(megabytes, whole):
+        try:
+            found = nst.hardware.memory.plan(megabytes * 10**6, *parts)
+        except nst.SettingsError:
+            return False
+        return not whole or found == Plan(None, nst.make_settings().history)
+
+    least, most = (bisect_left(range(10**5), True, key=partial(possible, whole=w)) for w in (0, 1))
+    full_gpu(int((least + most) / 2 * 10**6 / nst.hardware.memory.SPARE))
     assert nst.style_transfer(*large, **LARGE).reason == "finished"
     said = capsys.readouterr().err
     assert "memory" in said
@@ -267,8 +286,16 @@ def test_a_limit_is_held_by_the_allocator(large):
 
 
 @needs_gpu
-def test_tiles_on_a_gpu_have_the_gradient_of_the_whole(large):
-    network = nst.networks.fit_out(nst.load_network(), CUDA, "float32")
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_tiles_on_a_gpu_have_the_gradient_of_the_whole(large, pooling):
+    """But where rounding decides which of near equals is the largest, or what is above 0.
+
+    In a picture as smooth as this it does so for one pixel in a hundred. Against float64 it moves
+    a CPU's gradient by 1.3 % of its length with max pooling, and 0.8 % of the pixels by more than
+    a hundredth; by 0.1 % with average pooling; but the middle pixel by less than a millionth.
+    """
+    network = nst.load_network(pooling=pooling, padding="zeros")
+    network = nst.networks.fit_out(network, CUDA, "float32")
     content, style = (image.to(CUDA) for image in large)
     settings = nst.make_settings()
     whole = nst.Objective(network, content, [style], settings)
@@ -277,7 +304,10 @@ def test_tiles_on_a_gpu_have_the_gradient_of_the_whole(large):
         terms, gradient = tiles.loss_and_gradient(content.flip(-1))
         expected_terms, expected = whole.loss_and_gradient(content.flip(-1))
     assert total(terms).item() == pytest.approx(total(expected_terms).item(), rel=1e-4)
-    assert (gradient - expected).norm() < 1e-3 * expected.norm()
+    error = (gradient - expected).abs() / expected.square().mean().sqrt()
+    assert error.median() < 1e-5
+    assert (error > 1e-2).float().mean() < 0.03
+    assert (gradient - expected).norm() < (0.05 if pooling == "max" else 0.01) * expected.norm()
 
 
 @needs_gpu
@@ -286,5 +316,6 @@ def test_other_precisions_paint_the_same(picture, other, precision):
     options = {"sizes": 56, "num_steps": 20, "device": "cuda", "progress": False}
     exact = nst.style_transfer(picture, other, precision="float32", **options)
     rounded = nst.style_transfer(picture, other, precision=precision, **options)
-    losses = [min(step["total"] for step in result.history) for result in (rounded, exact)]
-    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    first, last = ([result.history[at]["total"] for result in (rounded, exact)] for at in (0, -1))
+    assert first[0] == pytest.approx(first[1], rel=1e-3 if precision == "tf32" else 1e-2)
+    assert last[0] == pytest.approx(last[1], rel=0.2)  # L-BFGS makes much of the last digit

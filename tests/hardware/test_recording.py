@@ -69,8 +69,8 @@ class Reading:
 def as_on_a_gpu(monkeypatch):
     """The CPU takes all ways that a GPU takes, but for the kernels that it does not have."""
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
-    monkeypatch.setattr("nst.networks.convolution_relu", lambda x, layer: layer(x).relu())
-    monkeypatch.setattr("nst.networks.max_pool", lambda x: torch.nn.functional.max_pool2d(x, 2))
+    monkeypatch.setattr("nst.networks.vgg.convolution_relu", lambda x, layer: layer(x).relu())
+    monkeypatch.setattr("nst.networks.vgg.max_pool", lambda x: torch.nn.functional.max_pool2d(x, 2))
     monkeypatch.setattr("nst.loop.Reading", Reading)
     monkeypatch.setattr("nst.runs.job.plan_for_gpu", lambda *_: nst.hardware.memory.Plan(None, 5))
     monkeypatch.setattr("nst.hardware.scales.torch.cuda.is_current_stream_capturing", lambda: True)

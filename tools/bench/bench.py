@@ -106,7 +106,8 @@ def write(rows: list[Row], info: Mapping[str, object], folder: Path, name: str =
     """A machine's file, and RESULTS.md from those of all machines."""
     records = [asdict(row) | {"verdict": row.verdict} for row in rows]
     write_json(folder / f"{name}.json", {"machine": info, "rows": records})
-    text = markdown([read(path) for path in sorted(folder.glob("results*.json"))]).encode()
+    files = sorted(folder.glob("results*.json"), key=lambda path: path.stem)  # the CPU's first
+    text = markdown([read(path) for path in files]).encode()
     write_atomically(folder / "RESULTS.md", lambda file: file.write(text))
 
 
@@ -115,6 +116,15 @@ def read(path: Path) -> tuple[Mapping[str, object], list[Row]]:
     saved = json.loads(path.read_text())
     records = [{k: v for k, v in row.items() if k != "verdict"} for row in saved["rows"]]
     return saved["machine"], [Row(**record) for record in records]
+
+
+def among_others(found: list[Row], path: Path) -> list[Row]:
+    """The rows, in the place of those of the same sections that lie in a machine's file."""
+    sections: dict[str, list[Row]] = {}
+    for row in read(path)[1] if path.is_file() else []:
+        sections.setdefault(row.section, []).append(row)
+    sections |= {row.section: [r for r in found if r.section == row.section] for row in found}
+    return [row for rows in sections.values() for row in rows]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -138,11 +148,14 @@ def main(arguments: list[str] | None = None) -> None:
                 for row in measure():
                     found.append(row)
                     print("  ".join(f"{cell:<18}" for cell in row.cells()), flush=True)
+                    # After each, so that a cut loses little.
+                    rows = (
+                        among_others(found, options.out / f"{file}.json") if options.only else found
+                    )
+                    write(rows, about, options.out, file)
             except Exception:  # the other rows are worth having
                 traceback.print_exc()
                 failed.append(measure.__name__)
-            # After each kind, so that a cut loses little.
-            write(found, about, options.out, file)
     print(f"{time.perf_counter() - began:.0f} s; {options.out.name}/RESULTS.md")
     if failed:
         sys.exit(f"not measured: {', '.join(failed)}")

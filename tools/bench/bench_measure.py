@@ -26,15 +26,16 @@ TURNS = 5  # the least that a median is taken of
 class Row:
     """A figure and what it is compared with; a ratio above `bar` falls short.
 
-    Where no ratio would mean anything, there is none, and a note says why.
+    Where no ratio would mean anything, there is none, and a note says why. Where `ours` is None,
+    nothing was measured.
     """
 
     section: str
     name: str
     against: str
     unit: str
-    ours: float
-    reference: float
+    ours: float | None
+    reference: float | None
     ratio: float | None
     bar: float | None = None
     note: str = ""
@@ -42,14 +43,19 @@ class Row:
     @property
     def verdict(self) -> str:
         """Of the ratio against the bar, if there is one; else the note."""
+        if self.ours is None:
+            return "not measured"
         if self.bar is None or self.ratio is None:
             return self.note
         return "pass" if self.ratio <= self.bar else "falls short"
 
     def cells(self) -> list[str]:
         """As the table shows it."""
-        figures = [f"{number:.3g} {self.unit}" for number in (self.ours, self.reference)]
-        bar = "" if self.bar is None else f"≤ {self.bar:g}"
+        figures = [
+            "" if number is None else f"{number:.3g} {self.unit}"
+            for number in (self.ours, self.reference)
+        ]
+        bar = "" if self.bar is None else f"≤ {self.bar:.3g}"
         ratio = "" if self.ratio is None else f"{self.ratio:.3f}"
         return [self.name, self.against, *figures, ratio, bar, self.verdict]
 
