@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools/bench"))
 
 import bench
 import bench_delivered
+import bench_gpu
+import bench_gpu_apart
 import bench_measure
 import bench_published
 import bench_references
@@ -132,6 +135,20 @@ def test_what_was_not_measured_is_called_so(tmp_path):
     table = (tmp_path / "RESULTS.md").read_text()
     assert "| large | 8 GB |  | 8 GB |  | ≤ 1 | not measured |" in table
     assert bench.read(tmp_path / "results-nvidia-h200.json")[1] == [row]
+
+
+def test_a_case_on_a_gpu_that_takes_too_long_loses_itself_alone(monkeypatch, capsys):
+    def child(call, folder, environment=None):
+        if "limit" in call:
+            raise subprocess.TimeoutExpired(call, 40)
+        return {"allocated": 1.0, "reserved": 3.0, "seconds": 2.0}
+
+    monkeypatch.setattr(bench_gpu_apart, "child", child)
+    found = {row.name: (row.ours, row.verdict) for row in bench_gpu.gpu_memory()}
+    assert found["2304×1536, 20 steps"] == (1.0, "pass")
+    assert found["4096×3072, limit 8GB"] == (None, "not measured")
+    assert found["4096×3072, 12 GB free"] == (3.0, "pass")
+    assert "timed out after 40 seconds" in capsys.readouterr().err
 
 
 def test_chosen_rows_take_the_place_of_their_sections_alone(tmp_path, monkeypatch):

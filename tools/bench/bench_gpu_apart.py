@@ -87,6 +87,7 @@ def first_runs() -> dict[str, float]:
 
 def peak_of(name: str) -> dict[str, float]:
     """The most, in gigabytes, that tensors and the allocator took, but for what the case holds."""
+    torch.cuda.init()
     torch.cuda.reset_peak_memory_stats()
     began = time.perf_counter()
     before = PEAKS[name][1]()
