@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 import nst
 from nst.kernels import layers
-from nst.kernels.layers import EDGES, ConvolutionReLU, MaxPool, Pad
+from nst.kernels.layers import EDGES, ConvolutionReLU, ConvolutionReLUPool, MaxPool, Pad
 from nst.losses import gram_matrix, squared_distance
 
 SHAPES = [(1, 16, 10, 14), (2, 3, 7, 9), (1, 5, 3, 2)]
@@ -110,6 +110,39 @@ def test_a_convolution_and_its_relu(device, padding):
         torch.testing.assert_close(*gradients)
 
 
+def test_a_convolution_its_relu_and_max_pooling(kernels, device):
+    """Where all four of a pooling's activations are 0, no gradient goes on."""
+    convolution = torch.nn.Conv2d(5, 7, 3, padding=1, device=device).requires_grad_(False)
+    convolution.bias.fill_(-1.0)
+    x = torch.randn(2, 5, 7, 10, device=device, requires_grad=True)
+    y = ConvolutionReLUPool.apply(x, convolution.weight, convolution.bias, (1, 1))
+    expected = F.max_pool2d(convolution(x).relu(), 2)
+    assert 0.1 < (expected == 0).float().mean() < 0.9
+    upstream = torch.randn_like(y)
+    gradients = [torch.autograd.grad(f, x, upstream)[0] for f in (y, expected)]
+    tolerance = {} if device == "cpu" else {"rtol": 2e-2, "atol": 2e-2}
+    torch.testing.assert_close(y, expected, **tolerance)
+    torch.testing.assert_close(*gradients, **tolerance)
+
+
+@pytest.mark.parametrize("device", ["cpu"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("layers", [["relu1_1", "relu3_1"], ["conv1_2", "relu2_2", "pool3"]])
+def test_a_network_of_a_gpus_kernels(kernels, picture, pooling, layers, monkeypatch):
+    """Activations of what is read, and the gradient, are those of its modules one by one."""
+    network = nst.load_network(pooling=pooling)
+    image = picture[..., :16, :24].contiguous().requires_grad_()
+
+    def seen():
+        features = network(image, layers)
+        loss = sum(feature.square().mean() for feature in features.values())
+        return [*features.values(), torch.autograd.grad(loss, image)[0]]
+
+    expected = seen()
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
+    torch.testing.assert_close(seen(), expected)
+
+
 def test_squared_distances_and_gram_matrices_by_finite_differences():
     """Both have hand-written ways back."""
     x = torch.randn(1, 3, 4, 5, dtype=torch.float64, requires_grad=True)
@@ -125,8 +158,9 @@ def test_squared_distances_and_gram_matrices_by_finite_differences():
 ROUNDING = {"float32": (1e-4, 5e-3), "tf32": (1e-3, 0.06), "bfloat16": (1e-2, 0.16)}
 
 
-def plain_convolution_relu(x, convolution):
-    return convolution(x).relu_()
+def plain_convolution_relu(x, convolution, pooled):
+    y = convolution(x).relu_()
+    return F.max_pool2d(y, 2) if pooled else y
 
 
 @pytest.mark.needs_gpu

@@ -66,16 +66,33 @@ class Chunked(torch.autograd.Function):
         return x @ ((gradient + gradient.mT) / ctx.n).to(x.dtype), None
 
 
-def plain_convolution(x: Tensor, convolution: torch.nn.Conv2d) -> Tensor:
-    """A convolution and its ReLU, one after the other."""
-    return convolution(x).relu_()
+def plain_convolution(x: Tensor, convolution: torch.nn.Conv2d, pooled: bool) -> Tensor:
+    """A convolution, its ReLU and the pooling, one after the other."""
+    y = convolution(x).relu_()
+    return layers.max_pool(y) if pooled else y
+
+
+def own_max_pool(x: Tensor) -> Tensor:
+    """PyTorch's."""
+    return F.max_pool2d(x, 2)
+
+
+class PoolingApart(layers.ConvolutionReLUPool):
+    """As it was: the pooling after the convolution and its ReLU, each with its own way back."""
+
+    @classmethod
+    def apply(cls, *given: Any) -> Tensor:  # type: ignore[override]
+        """Given what the function in one is."""
+        return layers.max_pool(layers.ConvolutionReLU.apply(*given))
 
 
 WAYS: dict[str, list[tuple[str, Any]]] = {
     "as it is": [],
     "convolution and ReLU apart": [("nst.networks.vgg.convolution_relu", plain_convolution)],
+    "pooling apart": [("nst.kernels.layers.ConvolutionReLUPool", PoolingApart)],
     "PyTorch's max pooling": [
-        ("nst.networks.vgg.max_pool", lambda x: F.max_pool2d(x, 2)),
+        ("nst.kernels.layers.ConvolutionReLUPool", PoolingApart),
+        ("nst.kernels.layers.max_pool", own_max_pool),
     ],
     "Gram matrices of float32": [("nst.objective.gram_matrix", plain_gram)],
     "Gram matrices by chunks": [("nst.objective.gram_matrix", chunked_gram)],
@@ -84,7 +101,7 @@ WAYS: dict[str, list[tuple[str, Any]]] = {
     ],
     "none of them": [
         ("nst.networks.vgg.convolution_relu", plain_convolution),
-        ("nst.networks.vgg.max_pool", lambda x: F.max_pool2d(x, 2)),
+        ("nst.kernels.layers.max_pool", own_max_pool),
         ("nst.objective.gram_matrix", plain_gram),
         ("nst.objective.squared_distance", lambda x, y: (x - y).square().sum()),
     ],

@@ -212,7 +212,7 @@ def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
 
 
 def gpu_bytes_per_pixel(network: VGG, layers: list[str]) -> int:
-    """The same of the whole picture on a GPU: see `nst.kernels.layers` for what is kept there."""
+    """The same of the whole picture on a GPU, at most: `nst.kernels.layers` says what it keeps."""
     number = 2 if network.precision == "bfloat16" else NUMBER
     kept, peak = 0.0, 0.0
     for row in layer_table(network):

@@ -15,8 +15,11 @@ BLOCK = 1024
 
 
 @triton.jit
-def max_pool_kernel(x, y, place, height, width, channels, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def] # noqa: N803
-    """Maxima of 2×2 and the place of each among its four: 0 and 1 above, 2 and 3 below."""
+def max_pool_kernel(x, y, place, height, width, channels, RELU: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def] # noqa: N803
+    """Maxima of 2×2 and the place of each among its four: 0 and 1 above, 2 and 3 below.
+
+    With `RELU`, one that is not above 0 has the place 4, which is nowhere.
+    """
     row = tl.program_id(0).to(tl.int64)
     pair = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     here = pair < width // 2 * channels
@@ -29,6 +32,8 @@ def max_pool_kernel(x, y, place, height, width, channels, BLOCK: tl.constexpr): 
         # The first of equals, and a NaN wherever there is one, as PyTorch has it.
         better = (value > most) | (value != value)
         most, found = tl.where(better, value, most), tl.where(better, n, found)
+    if RELU:
+        found = tl.where(most <= 0, 4, found)
     target = row * (width // 2) * channels + pair
     tl.store(y + target, most, here)
     tl.store(place + target, found.to(tl.uint8), here)
@@ -90,13 +95,16 @@ def launch(kernel: Any, rows: int, pairs: int, *arguments: Any) -> None:
     kernel[(rows, triton.cdiv(pairs, BLOCK))](*arguments, BLOCK=BLOCK)
 
 
-def max_pool(x: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, C, H, W), channels last → maxima (B, C, ⌊H/2⌋, ⌊W/2⌋) and their places, 0 to 3."""
+def max_pool(x: Tensor, relu: bool = False) -> tuple[Tensor, Tensor]:
+    """(B, C, H, W), channels last → maxima (B, C, ⌊H/2⌋, ⌊W/2⌋) and their places, 0 to 3.
+
+    With `relu`, x comes from one, whose gradient is meant: where all four are 0 there is none.
+    """
     batch, channels, height, width = x.shape
     y = empty(x, height // 2, width // 2)
     place = torch.empty_like(y, dtype=torch.uint8)
     rows, pairs = batch * (height // 2), width // 2 * channels
-    launch(max_pool_kernel, rows, pairs, x, y, place, height, width, channels)
+    launch(max_pool_kernel, rows, pairs, x, y, place, height, width, channels, relu)
     return y, place
 
 

@@ -13,12 +13,18 @@ from torch import Tensor, nn
 EDGES = {"replicate": 0, "reflect": 1}  # which activation, from the border inwards, is repeated
 
 
-def convolution_relu(x: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """max(convolution(x), 0): (B, C, H, W) → (B, C', H, W); for 3×3 convolutions."""
+def convolution_relu(x: Tensor, convolution: nn.Conv2d, pooled: bool = False) -> Tensor:
+    """max(convolution(x), 0): (B, C, H, W) → (B, C', H, W); for 3×3 convolutions.
+
+    With `pooled`, its maxima of 2×2: (B, C', ⌊H/2⌋, ⌊W/2⌋).
+    """
     padding, bias = convolution.padding, convolution.bias
     if convolution.padding_mode != "zeros":
         x, padding = pad(x, convolution.padding_mode), (0, 0)
-    return ConvolutionReLU.apply(x, convolution.weight, bias, padding)
+    if pooled and triton_kernels():
+        return ConvolutionReLUPool.apply(x, convolution.weight, bias, padding)
+    y = ConvolutionReLU.apply(x, convolution.weight, bias, padding)
+    return max_pool(y) if pooled else y
 
 
 class ConvolutionReLU(torch.autograd.Function):
@@ -37,6 +43,29 @@ class ConvolutionReLU(torch.autograd.Function):
         """The gradient with respect to x, through the activations that are positive."""
         y, weight = ctx.saved_tensors
         gradient = torch.ops.aten.threshold_backward(gradient, y, 0)
+        return F.conv_transpose2d(gradient, weight, padding=ctx.padding), None, None, None
+
+
+class ConvolutionReLUPool(torch.autograd.Function):
+    """A convolution, its ReLU and max pooling; it keeps a byte for each maximum, no activations.
+
+    The gradient passes the ReLU with the pooling: a maximum of 0 hands none on.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: Any) -> Tensor:
+        """As `convolution_relu`; the stride is 1."""
+        y = channels_last(in_one(x, weight, bias, padding))
+        ctx.padding, ctx.size = padding, y.shape[-2:]
+        maxima, place = triton_kernels().max_pool(y, relu=True)
+        ctx.save_for_backward(place, weight)
+        return maxima
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        """The gradient with respect to x, through the maxima that are positive."""
+        place, weight = ctx.saved_tensors
+        gradient = triton_kernels().max_pool_backward(channels_last(gradient), place, *ctx.size)
         return F.conv_transpose2d(gradient, weight, padding=ctx.padding), None, None, None
 
 
@@ -111,7 +140,7 @@ def triton_kernels() -> Any:
     try:
         from nst.kernels import in_triton
 
-        in_triton.max_pool(torch.ones(1, 1, 2, 2, device="cuda"))
+        in_triton.max_pool(torch.ones(1, 1, 2, 2, device="cuda"), relu=True)
     except Exception:  # whatever a broken installation raises: PyTorch's own kernels will do
         return None
     return in_triton

@@ -146,6 +146,14 @@ class VGG(Network):
         # Reflection needs a neighbour to reflect.
         return 2 * stride if self.padding == "reflect" and not layer.startswith("pool") else stride
 
+    def pooled_unread(self, convolution: str, layers: Sequence[str]) -> bool:
+        """Whether what follows is a ReLU that is none of `layers`, and then max pooling."""
+        names = self.layer_names
+        relu, *after = names[names.index(convolution) + 1 :][:2]
+        pools = [self.layers[name] for name in after]
+        maxima = [isinstance(pool, Pool) and not pool.average for pool in pools]
+        return relu not in layers and any(maxima)
+
     def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Activations (B, C, H / stride, W / stride) of `layers`; nothing deeper is computed."""
         features = dict(self.walk(image, layers))
@@ -163,15 +171,18 @@ class VGG(Network):
         x = self.normalise(image)
         if self.precision == "bfloat16":
             x = x.bfloat16()
-        fused = False
+        done = 0  # of the next layers, by a kernel that computes several
         for name, module in self.layers.items():
             # Overwriting an activation that nobody asked for spares its memory.
             spare = name.replace("relu", "conv") not in layers
             with self.rounding(image):
-                if isinstance(module, nn.Conv2d) and x.is_cuda and spare:
-                    x, fused = convolution_relu(x, module), True
+                if done:
+                    done -= 1
+                elif isinstance(module, nn.Conv2d) and x.is_cuda and spare:
+                    pooled = self.pooled_unread(name, layers)
+                    x, done = convolution_relu(x, module, pooled), 1 + pooled
                 elif isinstance(module, ReLU):
-                    x, fused = x if fused else module(x, overwrite=spare), False
+                    x = module(x, overwrite=spare)
                 else:
                     x = module(x)
             if name in layers:

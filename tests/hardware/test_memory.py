@@ -89,7 +89,7 @@ def test_the_estimate_for_a_gpu_is_what_its_ways_keep(layers, monkeypatch):
         return torch.nn.functional.conv2d(x, weight, bias, padding=padding).relu()
 
     monkeypatch.setattr(torch, "cudnn_convolution_relu", fused)
-    monkeypatch.setattr("nst.networks.vgg.max_pool", Places.apply)
+    monkeypatch.setattr("nst.kernels.layers.max_pool", Places.apply)
     image = torch.rand(1, 3, side, side, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))

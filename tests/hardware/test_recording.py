@@ -65,11 +65,16 @@ class Reading:
         return self.numbers
 
 
+def convolution_relu(x, layer, pooled):
+    y = layer(x).relu()
+    return torch.nn.functional.max_pool2d(y, 2) if pooled else y
+
+
 @pytest.fixture
 def as_on_a_gpu(monkeypatch):
     """The CPU takes all ways that a GPU takes, but for the kernels that it does not have."""
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
-    monkeypatch.setattr("nst.networks.vgg.convolution_relu", lambda x, layer: layer(x).relu())
+    monkeypatch.setattr("nst.networks.vgg.convolution_relu", convolution_relu)
     monkeypatch.setattr("nst.networks.vgg.max_pool", lambda x: torch.nn.functional.max_pool2d(x, 2))
     monkeypatch.setattr("nst.loop.Reading", Reading)
     monkeypatch.setattr("nst.runs.job.plan_for_gpu", lambda *_: nst.hardware.memory.Plan(None, 5))
