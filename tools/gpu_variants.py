@@ -81,7 +81,7 @@ class PoolingApart(layers.ConvolutionReLUPool):
     """As it was: the pooling after the convolution and its ReLU, each with its own way back."""
 
     @classmethod
-    def apply(cls, *given: Any) -> Tensor:  # type: ignore[override]
+    def apply(cls, *given: Any) -> Tensor:
         """Given what the function in one is."""
         return layers.max_pool(layers.ConvolutionReLU.apply(*given))
 

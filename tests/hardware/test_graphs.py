@@ -255,15 +255,15 @@ def test_a_gpus_plan_is_made_from_what_is_free(large, full_gpu, capsys):
     assert capsys.readouterr().err == ""
     # Halfway from the least that a plan can be made for to the least that holds all at once.
     network = nst.networks.fit_out(nst.load_network(), CUDA, "tf32")
-    pixels = 768 * 1024
-    parts = network, nst.make_settings(), (768, 1024), [pixels], 2 * pixels
+    pixels, settings = 768 * 1024, nst.make_settings()
+    parts = network, settings, (768, 1024), [pixels], 2 * pixels
 
     def possible(megabytes, whole):
         try:
             found = nst.hardware.memory.plan(megabytes * 10**6, *parts)
         except nst.SettingsError:
             return False
-        return not whole or found == Plan(None, nst.make_settings().history)
+        return not whole or found == Plan(None, settings.history)
 
     least, most = (bisect_left(range(10**5), True, key=partial(possible, whole=w)) for w in (0, 1))
     full_gpu(int((least + most) / 2 * 10**6 / nst.hardware.memory.SPARE))
@@ -294,8 +294,7 @@ def test_tiles_on_a_gpu_have_the_gradient_of_the_whole(large, pooling):
     a CPU's gradient by 1.3 % of its length with max pooling, and 0.8 % of the pixels by more than
     a hundredth; by 0.1 % with average pooling; but the middle pixel by less than a millionth.
     """
-    network = nst.load_network(pooling=pooling, padding="zeros")
-    network = nst.networks.fit_out(network, CUDA, "float32")
+    network = nst.networks.fit_out(nst.load_network(pooling=pooling), CUDA, "float32")
     content, style = (image.to(CUDA) for image in large)
     settings = nst.make_settings()
     whole = nst.Objective(network, content, [style], settings)
@@ -316,6 +315,6 @@ def test_other_precisions_paint_the_same(picture, other, precision):
     options = {"sizes": 56, "num_steps": 20, "device": "cuda", "progress": False}
     exact = nst.style_transfer(picture, other, precision="float32", **options)
     rounded = nst.style_transfer(picture, other, precision=precision, **options)
-    first, last = ([result.history[at]["total"] for result in (rounded, exact)] for at in (0, -1))
+    first, last = ([run.history[at]["total"] for run in (rounded, exact)] for at in (0, -1))
     assert first[0] == pytest.approx(first[1], rel=1e-3 if precision == "tf32" else 1e-2)
     assert last[0] == pytest.approx(last[1], rel=0.2)  # L-BFGS makes much of the last digit
