@@ -191,8 +191,8 @@ def layer_dots(
     for index, (label, values) in enumerate(groups.items()):
         places = np.arange(len(layers)) + 0.12 * (index - (len(groups) - 1) / 2)
         heights = [values[layer] for layer in layers]
-        look = {"color": DOTS[index % len(DOTS)], "marker": MARKS[index % len(MARKS)]}
-        axes.plot(places, heights, label=label, linestyle="none", markersize=8, **look)
+        colour, marker = DOTS[index % len(DOTS)], MARKS[index % len(MARKS)]
+        axes.plot(places, heights, marker, color=colour, label=label, markersize=8)
     axes.set_xticks(range(len(layers)), layers)
     scale = "logarithmic" if log else "linear"
     axes.set(ylabel=f"{ylabel} ({scale} scale)", yscale="log" if log else "linear")
