@@ -78,7 +78,13 @@ def pytest_xdist_make_scheduler(config, log):
     return Scheduling(config, log)
 
 
-DOWNLOAD = torch.hub.download_url_to_file
+_download = torch.hub.download_url_to_file
+
+
+@pytest.fixture
+def download():
+    """Torch's own download, which tests are refused."""
+    return _download
 
 
 def refuse(*_args, **_options):

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from conftest import DOWNLOAD
 from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 
@@ -491,7 +490,7 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch):
         assert part in str(caught.value)
 
 
-def test_a_download_is_checked_and_whole(tmp_path, monkeypatch):
+def test_a_download_is_checked_and_whole(tmp_path, monkeypatch, download):
     """A real download, from a server on this machine."""
     content = b"pretend weights"
     good = hashlib.sha256(content).hexdigest()[:8]
@@ -505,7 +504,7 @@ def test_a_download_is_checked_and_whole(tmp_path, monkeypatch):
         def log_message(self, *_):
             pass
 
-    monkeypatch.setattr(torch.hub, "download_url_to_file", DOWNLOAD)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         base = f"http://127.0.0.1:{server.server_port}"

@@ -679,7 +679,7 @@ def test_the_closure_clamps_behind_the_optimisers_back(picture, other):
     options = {"preset": "pytorch-tutorial", "sizes": 56, "num_steps": 12, "progress": False}
     result = style_transfer(picture, other, **options)
     settings = result.settings
-    network = nst.load_network(settings.network)
+    network = nst.load_network(settings.network, pooling=settings.pooling, padding=settings.padding)
     objective = nst.Objective(network, picture, [other], settings)
     image, expected = picture.clone().requires_grad_(), []
     optimizer = PlainLBFGS(image, limits=(-math.inf, math.inf))

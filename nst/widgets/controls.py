@@ -224,7 +224,7 @@ class Controls(ipw.VBox):
 
     def _show_layers(self, settings: Settings) -> None:
         self.layers.show(settings)
-        usual = settled(make_settings(optimizer=settings.optimizer, network=settings.network))
+        usual = settled(replace(Settings(), optimizer=settings.optimizer, network=settings.network))
         used = settled(settings)
         other = [n for n in SILENT if getattr(used, n) != getattr(usual, n)]
         kept = ", ".join(f"{name} {getattr(used, name)}" for name in other)

@@ -11,7 +11,7 @@ from tiny_set import GRAM, cell, hand_in, make
 from nst_grading import grade_notebook, partial
 from nst_grading.__main__ import main
 from nst_grading.handout import seeds
-from nst_grading.pages import alike
+from nst_grading.pages.alike import pairs
 
 pytestmark = pytest.mark.long
 
@@ -214,6 +214,6 @@ def test_a_renamed_copy_is_found_and_an_answer_of_ones_own_is_not():
         "two": LONG.format(f="g", a="xs", b="t", c="acc", d="k", words="Something else"),
         "three": OTHER,
     }
-    assert [(first, second) for _, first, second in alike.pairs(codes)] == [("one", "two")]
+    assert [(first, second) for _, first, second in pairs(codes)] == [("one", "two")]
     codes["broken"] = codes["one"] + "\n\ndef ("
-    assert ("one", "broken") in [(a, b) for _, a, b in alike.pairs(codes)]
+    assert ("one", "broken") in [(a, b) for _, a, b in pairs(codes)]

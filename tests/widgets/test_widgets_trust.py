@@ -252,6 +252,7 @@ HOSTILES = {
     **dict.fromkeys(["sizes", "num_steps"], st.lists(st.integers(1), min_size=17, unique=True)
                     .map(sorted) | numbers_beyond.map(lambda v: [v]) | st.just([10**7])),
     "history": numbers_beyond | st.integers(201),
+    "edition": numbers_beyond | st.just(0),
     "network": no_word | st.sampled_from([5, [], {}]),
     **dict.fromkeys(["weights", "init", "content"], no_path),
     "styles": no_path.map(lambda v: [v]) | st.just(["ink"] * 17),
@@ -292,7 +293,7 @@ def any_ones_are_refused_or_plain(changes):
     assert len(text) < 100_000
     assert make_settings(**json.loads(text)) == made
     for name in ("network", "pooling", "padding", "normalisation", "tv_norm", "optimizer"):
-        assert re.fullmatch(r"[\w.:/-]+", getattr(made, name))
+        assert re.fullmatch(r"[\w.:/-]+", str(getattr(made, name)))
 
 
 @pytest.mark.parametrize("trial", [hostile_ones_are_refused, any_ones_are_refused_or_plain])
