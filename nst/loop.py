@@ -275,7 +275,12 @@ def progress_bar(steps: int, shown: bool | None) -> tqdm[Any]:
     # Imported here, since in a notebook it loads ipywidgets.
     from tqdm.auto import tqdm as automatic
 
-    notebook = "ipykernel" in sys.modules
     if shown is None:
-        shown = notebook or sys.stderr.isatty()
+        shown = in_notebook() or sys.stderr.isatty()
     return automatic(total=steps, disable=not shown, leave=False)
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this; that ipykernel has been imported says too little."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

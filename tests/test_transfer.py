@@ -4,6 +4,8 @@ import json
 import math
 import re
 import signal
+import sys
+import types
 
 import pytest
 import torch
@@ -743,3 +745,16 @@ def test_a_network_of_another_kind_is_refused(picture, other, network):
 def test_features_of_something_else(quarter, image):
     with pytest.raises(ImageError, match="an image"):
         nst.extract_features(quarter, image, ["relu1_1"])
+
+
+def test_a_bar_is_shown_in_a_kernel_and_not_where_one_could_be_started(monkeypatch):
+    class Shell:
+        pass
+
+    shell, ipython = Shell(), types.ModuleType("IPython")
+    ipython.get_ipython = lambda: shell
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))
+    assert not nst.loop.in_notebook()
+    shell.kernel = object()
+    assert nst.loop.in_notebook()
