@@ -10,13 +10,13 @@ import argparse
 import json
 import os
 import platform
+import re
 import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -64,12 +64,18 @@ def machine() -> dict[str, str | int]:
         "system": platform.system(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "nst": version("nst"),
+        "nst": package_version(),
         "date": date.today().isoformat(),
     }
     if torch.cuda.is_available():
         info["gpu"] = torch.cuda.get_device_name()
     return info
+
+
+def package_version() -> str:
+    """Nst's version, from pyproject.toml: on a lent machine the package may not be installed."""
+    text = (FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8")
+    return re.findall(r'^version = "(.+)"', text, re.M)[0]
 
 
 def processor() -> str:
