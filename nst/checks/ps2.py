@@ -8,6 +8,7 @@ from torch import Tensor
 from nst import losses
 from nst.checks.common import Function, Mistake, call, compare, describe, gradient_flows, right
 from nst.checks.losses import pictures
+from nst.networks import Network
 
 
 def channel_products(function: Function) -> None:
@@ -161,13 +162,14 @@ def style_distance(function: Function) -> None:
     checks_of_losses.style_loss(function)
 
 
-class Watched:
+class Watched(Network):
     """Stands for a network; remembers how often it was asked."""
 
     def __init__(self) -> None:
+        super().__init__(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
         self.asked = 0
 
-    def __call__(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """The picture itself, and its squares, …, as activations."""
         self.asked += 1
         return {name: image ** (i + 1) for i, name in enumerate(layers)}
