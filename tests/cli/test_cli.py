@@ -18,15 +18,6 @@ from nst.cli import main
 from nst.grids import pools
 
 
-@pytest.fixture
-def pictures(picture, other, tmp_path, monkeypatch):
-    """A content and a style file in an otherwise empty working folder."""
-    monkeypatch.chdir(tmp_path)
-    nst.save_image(picture, "content.png")
-    nst.save_image(other, "style.png")
-    return ["content.png", "style.png"]
-
-
 def run(capsys, *arguments):
     status = main([str(a) for a in arguments])
     return status, *capsys.readouterr()
