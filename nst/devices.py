@@ -67,13 +67,12 @@ def own_modes() -> Iterator[None]:
                 modes.enter_context(torch.autocast(device, enabled=False))
         if torch.get_default_device().type != "cpu":
             modes.enter_context(torch.device("cpu"))
-        try:
-            torch.set_default_dtype(torch.float32)
-            torch.use_deterministic_algorithms(strict, warn_only=True)
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
-            torch.use_deterministic_algorithms(strict, warn_only=warning)
+        if strict and not warning:  # a switch that takes seconds when first touched
+            torch.use_deterministic_algorithms(True, warn_only=True)
+            modes.callback(torch.use_deterministic_algorithms, True)
+        modes.callback(torch.set_default_dtype, dtype)
+        torch.set_default_dtype(torch.float32)
+        yield
 
 
 @contextmanager

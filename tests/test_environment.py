@@ -69,7 +69,7 @@ def test_every_conda_dependency_says_what_needs_it(name):
 def test_importing_loads_no_plotting_and_no_widgets():
     code = (
         "import sys, nst, nst.cli; "
-        "heavy = 'matplotlib', 'ipywidgets', 'anywidget', 'IPython', 'skimage'; "
+        "heavy = 'matplotlib', 'ipywidgets', 'anywidget', 'IPython', 'skimage', 'torchvision'; "
         "heavy += 'loky', 'distributed'; "
         "print([m for m in heavy if m in sys.modules]); "
         "from nst import plots; print('matplotlib.pyplot' in sys.modules)"

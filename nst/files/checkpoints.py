@@ -1,18 +1,21 @@
 """Where a network's weights come from, and how they are put into it."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from http.client import HTTPException
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-import torchvision
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum, get_model_weights
 
 from nst.errors import WeightsError
 from nst.files.weights import bare, bared_for, read_weights
+
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 PACKAGED = Path(__file__).parents[1] / "weights"
 
@@ -141,9 +144,13 @@ def cache_folder() -> Path:
 
 def torchvision_entry(name: str, weights: str | os.PathLike | None) -> WeightsEnum | None:
     """Torchvision's entry for a set of weights, by name; for None its default. None if none."""
-    if name not in torchvision.models.list_models(module=torchvision.models):
+    if (PACKAGED / f"{name}.safetensors").is_file():
+        return None  # torchvision takes as long to load as torch, and has no such network
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
         return None
-    entries = get_model_weights(name)
+    entries = models.get_model_weights(name)
     wanted = "DEFAULT" if weights is None else str(weights)
     return entries[wanted] if wanted in entries.__members__ else None
 

@@ -1,13 +1,13 @@
 """A network by its name: whose weights, which pooling, padding and scale."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-import torchvision
 from torch import Tensor
-from torchvision.models import WeightsEnum
 
 from nst.devices import own_modes, pick_device
 from nst.errors import SettingsError
@@ -27,6 +27,10 @@ from nst.networks.vgg import (
     randomise,
     rescale_pools,
 )
+
+# Torchvision takes as long to load as torch, and the built-in network does not need it.
+if TYPE_CHECKING:
+    from torchvision.models import WeightsEnum
 
 BUILT_IN, EDITION = "vgg19_quarter", 2  # the edition of its weights: the first came with 0.1
 SCALES = ("layer", "filter")
@@ -135,7 +139,9 @@ def _factors(network: VGG, by: str) -> dict[str, Tensor]:
 
 
 def _load_torchvision(name: str, weights: str | os.PathLike | None) -> TorchvisionNetwork:
-    if name not in torchvision.models.list_models(module=torchvision.models):
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
         raise SettingsError(
             f"there is no network {name!r}; there are {', '.join(ARCHITECTURES)}, and the names in "
             f"torchvision.models.list_models(module=torchvision.models)"
@@ -143,7 +149,7 @@ def _load_torchvision(name: str, weights: str | os.PathLike | None) -> Torchvisi
     entry = torchvision_entry(name, weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # for weights="random"
-        model = torchvision.models.get_model(name, weights=None)
+        model = models.get_model(name, weights=None)
     if weights != "random":
         path = pretrained_weights(entry) if entry else weights
         load_strictly(model, read_weights(cast(str, path)), str(path))

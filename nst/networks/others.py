@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.fx import GraphModule
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from nst.devices import is_full
 from nst.errors import ImageError
@@ -15,6 +14,8 @@ class TorchvisionNetwork(Network):
     """Any other torchvision model; its layers are the nodes of its graph ("layer1.0.relu")."""
 
     def __init__(self, model: nn.Module, mean: Sequence[float], std: Sequence[float]):
+        from torchvision.models.feature_extraction import get_graph_node_names
+
         super().__init__(mean, std)
         for module in model.modules():
             if getattr(module, "inplace", False):
@@ -30,6 +31,8 @@ class TorchvisionNetwork(Network):
 
     def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Activations of the nodes `layers`; nothing deeper is computed."""
+        from torchvision.models.feature_extraction import create_feature_extractor
+
         self.check_layers(layers)
         key = tuple(layers)
         if key not in self._extractors:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nst.optimizers.base import Optimizer
 from nst.optimizers.bounds import BLACK_TO_WHITE, LONGEST_STEP, can_move, move
 from nst.optimizers.guess import Guess
 
@@ -15,7 +16,7 @@ SHORTER, LONGER = 0.7, 1.1  # after a step that went too far, and after any othe
 FIRST_STEP = 0.01  # the most that it moves a pixel before it knows anything
 
 
-class LBFGS(torch.optim.Optimizer):
+class LBFGS(Optimizer):
     """`PlainLBFGS` with a better first guess: as good a picture in about six tenths of the steps.
 
     Where it remembers nothing, plain L-BFGS takes the loss to be equally curved in all directions,

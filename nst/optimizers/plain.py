@@ -5,10 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from nst.optimizers.base import Optimizer
 from nst.optimizers.bounds import BLACK_TO_WHITE, LONGEST_STEP, can_move, move
 
 
-class PlainLBFGS(torch.optim.Optimizer):
+class PlainLBFGS(Optimizer):
     """L-BFGS (Nocedal 1980) for one image: one step an evaluation, without a line search.
 
     From the last `history` steps and the changes of the gradient along them it learns how the loss
@@ -70,7 +71,7 @@ def apply_inverse_hessian(gradient: Tensor, pairs: list[list[Tensor]]) -> Tensor
     return result
 
 
-class Adam(torch.optim.Adam):
+class Adam(Optimizer, torch.optim.Adam):
     """Torch's Adam (Kingma and Ba 2015), with each pixel kept within the limits."""
 
     def __init__(
