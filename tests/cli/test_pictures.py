@@ -153,14 +153,15 @@ def disc(mode="RGBA"):
 
 
 @pytest.mark.parametrize("output", ["out.png", "out.webp", "-"])
-def test_an_outline_is_kept_if_asked_for(pictures, tmp_path, output):
+def test_an_outline_is_kept_if_asked_for(pictures, capsysbinary, tmp_path, output):
     image, alpha = disc()
     image.save(tmp_path / "disc.png")
-    command = [sys.executable, "-m", "nst", "disc.png", "style.png", "--steps", "2", "-o", output]
     outputs = []
     for option in ("white", "keep"):
-        done = subprocess.run([*command, "--alpha", option], capture_output=True, check=True)
-        with Image.open(io.BytesIO(done.stdout) if output == "-" else tmp_path / output) as file:
+        arguments = ["disc.png", "style.png", "--steps", "2", "-o", output, "--alpha", option]
+        assert main(arguments) == 0
+        written = capsysbinary.readouterr().out
+        with Image.open(io.BytesIO(written) if output == "-" else tmp_path / output) as file:
             outputs.append(file.copy())
     assert [image.mode for image in outputs] == ["RGB", "RGBA"]
     assert np.array_equal(np.asarray(outputs[1].getchannel("A")), alpha)
@@ -273,9 +274,10 @@ def test_a_kept_run_is_not_mixed_with_another(pictures, capsys, arguments, words
     assert words in err
 
 
-def test_a_kept_run_may_come_from_standard_input(pictures, tmp_path):
-    data = (tmp_path / "content.png").read_bytes()
-    command = [sys.executable, "-m", "nst", "-", "style.png", "--resume", "run", *map(str, FAST)]
+def test_a_kept_run_may_come_from_standard_input(pictures, capsys, tmp_path, monkeypatch):
     for _ in range(2):
-        done = subprocess.run(command, input=data, capture_output=True, check=True)
-        assert b"3 evaluations" in done.stdout
+        with (tmp_path / "content.png").open() as stream:
+            monkeypatch.setattr(sys, "stdin", stream)
+            status, out, _ = run(capsys, "-", "style.png", "--resume", "run", *FAST)
+        assert status == 0
+        assert "3 evaluations" in out
