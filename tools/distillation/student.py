@@ -114,60 +114,69 @@ def first_weights(
 ) -> None:
     """Grow channels, and set the heads, layer by layer, by ridge regression.
 
-    `grow` tells which channels of each layer, (C,) of bool. They learn the pre-activations of those
-    of the teacher's channels that are most telling beyond what the layer's other channels know.
+    `grow` tells which channels of each layer, (C,) of bool.
     """
-    at, wanted, targets = [], [], []
-    for image in tqdm(images, "asking the teachers", leave=False, disable=None):
-        pre, target = teachers(image)
-        chosen = {
-            n: torch.tensor(random.sample(range(len(rows(x))), min(POSITIONS, len(rows(x)))))
-            for n, x in pre.items()
-        }
-        at.append(chosen)
-        wanted.append({n: rows(pre[n])[chosen[n]] for n in CONVOLUTIONS})
-        targets.append({n: rows(target[n])[chosen[n]] / unit[n] for n in CONVOLUTIONS})
+    asked = tqdm(images, "asking the teachers", leave=False, disable=None)
+    answers = [positions(teachers, image, unit) for image in asked]
+    places, wanted, targets = zip(*answers, strict=True)
     inputs = [student.normalise(image) for image in images]
-
-    def sampled(features: list[Tensor], name: str) -> Tensor:
-        """The layer's activations at the chosen positions."""
-        return torch.cat([rows(f)[a[name]] for f, a in zip(features, at, strict=True)])
-
     for name in tqdm(CONVOLUTIONS, "first weights", leave=False, disable=None):
         if name.endswith("_1") and name != "1_1":
             inputs = [student.layers[f"pool{int(name[0]) - 1}"](x) for x in inputs]
         layer, new = convolutions(student)[name], grow[name]
-        target = torch.cat([t[name] for t in targets])
-        known = sampled([F.relu(layer(x)) for x in inputs], name)[:, ~new]
+        at = [place[name] for place in places]
         if new.any():
-            answers = torch.cat([answer[name] for answer in wanted])
-            unknown = F.relu(answers)
-            if len(known.T):
-                weight, bias = regress(known, unknown)
-                unknown = unknown - known @ weight.T - bias
-            answers = answers[:, telling_channels(unknown, int(new.sum()))]
             # Unpadded patches, so that their rows are those of `rows`.
-            patches = torch.cat(
-                [
-                    F.unfold(x, 3).transpose(1, 2).flatten(0, 1)[a[name]]
-                    for x, a in zip(inputs, at, strict=True)
-                ]
-            )
-            # One gain a layer: activations of size 1 suit an optimiser that knows no scales.
-            size = known.square().mean().sqrt() if len(known.T) else torch.ones(())
-            size = F.relu(answers).square().mean().sqrt() / size
-            weight, bias = regress(patches, answers / size, 1e-4)
-            layer.weight[new] = weight.view_as(layer.weight[new])
-            # Some of the teacher's channels fire rarely; the student's few are to fire more often.
-            response = patches @ weight.T + bias
-            floor = response.sort(0).values[int((1 - BUSY) * len(response))]
-            layer.bias[new] = bias - floor.clamp(max=0)  # type: ignore[index]
+            unfolded = [F.unfold(x, 3).transpose(1, 2).flatten(0, 1) for x in inputs]
+            patches = torch.cat([patch[a] for patch, a in zip(unfolded, at, strict=True)])
+            known = sampled([F.relu(layer(x)) for x in inputs], at)[:, ~new]
+            grow_channels(layer, new, patches, known, torch.cat([w[name] for w in wanted]))
         inputs = [F.relu(layer(x)) for x in inputs]
-        weight, bias = regress(sampled(inputs, name), target)
-        heads.features[name].weight.copy_(weight)  # type: ignore[operator]
+        weight, bias = regress(sampled(inputs, at), torch.cat([t[name] for t in targets]))
+        for head in (heads.features, heads.grams):
+            if name in head:
+                head[name].weight.copy_(weight)  # type: ignore[operator]
         heads.features[name].bias.copy_(bias)  # type: ignore[operator]
-        if name in heads.grams:
-            heads.grams[name].weight.copy_(weight)  # type: ignore[operator]
+
+
+def positions(
+    teachers: Teachers, image: Tensor, unit: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+    """Some positions of each layer, and there the teachers' pre-activations and activations."""
+    pre, target = teachers(image)
+    at = {n: torch.tensor(random.sample(range(len(r)), min(POSITIONS, len(r))))
+          for n, r in ((n, rows(x)) for n, x in pre.items())}  # fmt: skip
+    wanted = {n: rows(pre[n])[at[n]] for n in CONVOLUTIONS}
+    return at, wanted, {n: rows(target[n])[at[n]] / unit[n] for n in CONVOLUTIONS}
+
+
+def sampled(features: list[Tensor], at: list[Tensor]) -> Tensor:
+    """A layer's activations at the chosen positions of each picture."""
+    return torch.cat([rows(f)[a] for f, a in zip(features, at, strict=True)])
+
+
+def grow_channels(
+    layer: nn.Conv2d, new: Tensor, patches: Tensor, known: Tensor, answers: Tensor
+) -> None:
+    """Let the layer's `new` channels, (C,) of bool, learn some of the teacher's.
+
+    They learn the pre-activations of those that are most telling beyond what the layer's other
+    channels, whose activations are `known`, already say; `patches` is what the layer sees there.
+    """
+    unknown = F.relu(answers)
+    if len(known.T):
+        weight, bias = regress(known, unknown)
+        unknown = unknown - known @ weight.T - bias
+    answers = answers[:, telling_channels(unknown, int(new.sum()))]
+    # One gain a layer: activations of size 1 suit an optimiser that knows no scales.
+    size = known.square().mean().sqrt() if len(known.T) else torch.ones(())
+    size = F.relu(answers).square().mean().sqrt() / size
+    weight, bias = regress(patches, answers / size, 1e-4)
+    layer.weight[new] = weight.view_as(layer.weight[new])
+    # Some of the teacher's channels fire rarely; the student's few are to fire more often.
+    response = patches @ weight.T + bias
+    floor = response.sort(0).values[int((1 - BUSY) * len(response))]
+    layer.bias[new] = bias - floor.clamp(max=0)  # type: ignore[index]
 
 
 @torch.no_grad()
