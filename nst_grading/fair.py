@@ -225,10 +225,13 @@ def plain(value: Any, what: str, depth: int = 3) -> Any:
             plain(inner, what, depth - 1)
     kind = type(value)
     tensor = isinstance(value, Tensor) and kind not in (Tensor, nn.Parameter)
-    theirs = kind.__module__ == "__main__" and not hasattr(kind, "__dataclass_fields__")
+    # Not what a subclass has from a plain type, as a NamedTuple from tuple.
+    theirs = [base for base in kind.__mro__ if base.__module__ == "__main__"]
+    if hasattr(kind, "__dataclass_fields__"):
+        theirs = []
     if tensor or (hasattr(kind, "__torch_function__") and not isinstance(value, Tensor)):
         raise NotPlain(f"{what} is a {kind.__name__}, not a plain tensor.")
-    if theirs and any(name in vars(base) for base in kind.__mro__[:-1] for name in TRICKS):
+    if any(name in vars(base) for base in theirs for name in TRICKS):
         raise NotPlain(f"{what} is a {kind.__name__}, which defines by itself what it equals.")
     return value
 

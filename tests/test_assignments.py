@@ -227,7 +227,7 @@ COURSE = {
     "07_choosing_layers",
     "08_speed_and_size",
 }
-SEE = re.compile(r'\.part\(\s*"(\w+)"(?:, "([^"]+)")?')
+SEE = re.compile(r'\.(?:part|attempts)\(\s*"(\w+)"(?:,\s*"([^"]+)")?')
 
 
 @pytest.mark.parametrize("name", SETS)

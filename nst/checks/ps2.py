@@ -1,16 +1,31 @@
 """Self-checks of problem set 2 that `nst.checks` has not: Gram matrices, and tests of them."""
 
+import contextlib
+import io
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from nst import losses
-from nst.checks.common import Function, Mistake, call, compare, describe, gradient_flows, right
+from nst.checks import losses as checks_of_losses
+from nst.checks import marking
+from nst.checks.common import (
+    Function,
+    Mistake,
+    call,
+    compare,
+    describe,
+    gradient_flows,
+    helped,
+    right,
+    self_check,
+)
 from nst.checks.losses import pictures
 from nst.networks import Network
 
 
+@self_check
 def channel_products(function: Function) -> None:
     """Check `channel_products(features)`: (C, H, W) → (C, C), undivided.
 
@@ -43,9 +58,25 @@ def channel_products(function: Function) -> None:
     compare(function, products, cases, mistakes)
     (features,) = pictures(3, (2, 3, 4))
     gradient_flows(function, (features,), features)
+    marking.no_loop(function, pictures(3, (3, 4, 4)), pictures(3, (3, 64, 64)), 16)
+    marking.no_loop(function, pictures(3, (2, 3, 4)), pictures(3, (96, 3, 4)))
     right("channel_products")
 
 
+@self_check
+def gram_matrix(function: Function) -> None:
+    """Check `gram_matrix(features)`, as `nst.checks.gram` does, and that it loops over no pixels.
+
+    Raises:
+        Mistake: says what is wrong.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        checks_of_losses.gram(function)
+    marking.no_loop(function, pictures(3, (1, 3, 4, 4)), pictures(3, (1, 3, 64, 64)), 16)
+    right("gram_matrix")
+
+
+@self_check
 def own_tests(
     forgets_positions: Function,
     follows_channels: Function,
@@ -99,14 +130,13 @@ def own_tests(
 
 def verdict(name: str, test: Function, gram: Function) -> bool:
     """What the reader's test says of a Gram matrix."""
-    answer = call(test, (gram,))
-    if isinstance(answer, Tensor) and answer.numel() == 1:
-        answer = bool(answer)
-    if not isinstance(answer, bool):
-        raise Mistake(f"{name} returns {describe(answer)}, and should return True or False.")
-    return answer
+    try:
+        return marking.verdict(lambda gram: call(test, (gram,)), gram)
+    except Mistake as mistake:
+        raise Mistake(f"{name}: {mistake}") from mistake
 
 
+@self_check
 def paper_loss(function: Function) -> None:
     """Check `paper_loss(generated, style)`: equation 4 of Gatys et al. (2016), (1, C, H, W) twice.
 
@@ -128,12 +158,21 @@ def paper_loss(function: Function) -> None:
         ),
         "C and M are squared in the denominator.": lambda f, p: loss(f, p) * f.numel(),
     }
-    compare(function, loss, cases, mistakes)
     generated, style = cases[0]
-    gradient_flows(function, (generated, style), generated)
-    right("paper_loss")
+
+    def check() -> None:
+        compare(function, loss, cases, mistakes)
+        gradient_flows(function, (generated, style), generated)
+        right("paper_loss")
+
+    right_ones: dict[str, Function] = {
+        "channel_products": marking.products_tensor,
+        "gram_matrix": marking.gram_tensor,
+    }
+    helped(check, function, "paper_loss", **right_ones)
 
 
+@self_check
 def paper_factor(function: Function) -> None:
     """Check `paper_factor(channels)`: the paper's loss over the course's.
 
@@ -151,15 +190,17 @@ def paper_factor(function: Function) -> None:
     right("paper_factor")
 
 
+@self_check
 def style_distance(function: Function) -> None:
     """Check `style_distance(first, second, layers)`, with dicts of activations.
 
     Raises:
         Mistake: says what is wrong.
     """
-    from nst.checks import losses as checks_of_losses
-
-    checks_of_losses.style_loss(function)
+    gram = marking.gram_tensor
+    helped(
+        lambda: checks_of_losses.style_loss(function), function, "style_distance", gram_matrix=gram
+    )
 
 
 class Watched(Network):
@@ -175,6 +216,7 @@ class Watched(Network):
         return {name: image ** (i + 1) for i, name in enumerate(layers)}
 
 
+@self_check
 def distance_table(function: Function) -> None:
     """Check `distance_table(network, pictures, layers)`: distances of each to each, (n, n).
 
@@ -183,30 +225,36 @@ def distance_table(function: Function) -> None:
     """
     images = pictures(6, (1, 3, 5, 4), (1, 3, 4, 6), (1, 3, 7, 7))
     images = [image ** (i + 1) for i, image in enumerate(images)]
-    layers, network = ["relu1_1", "relu2_1"], Watched()
+    layers = ["relu1_1", "relu2_1"]
     seen = [Watched()(image, layers) for image in images]
     wanted = torch.stack(
         [torch.stack([losses.style_loss(a, b, layers) for b in seen]) for a in seen]
     )
-    compare(
-        lambda: call(function, (network, images, layers)),
-        lambda: wanted,
-        [()],
-        {
-            "only one half of the table is filled: the distance from i to j is that from j to "
-            "i.": lambda: wanted.triu(),
-            "only the lower half of the table is filled.": lambda: wanted.tril(),
-        },
-        1e-3,
-    )
-    if network.asked > len(images):
-        raise Mistake(
-            f"the table is right, but the network was asked {network.asked} times for "
-            f"{len(images)} pictures. Collect all activations first, then compare."
-        )
-    right("distance_table")
+    halves = {
+        "only one half of the table is filled: the distance from i to j is that from j to "
+        "i.": lambda: wanted.triu(),
+        "only the lower half of the table is filled.": lambda: wanted.tril(),
+    }
+
+    def check() -> None:
+        network = Watched()
+        answer = call(function, (network, images, layers))
+        compare(lambda: answer, lambda: wanted, [()], halves, 1e-3)
+        if network.asked > len(images):
+            raise Mistake(
+                f"the table is right, but the network was asked {network.asked} times for "
+                f"{len(images)} pictures. Collect all activations first, then compare."
+            )
+        right("distance_table")
+
+    right_ones: dict[str, Function] = {
+        "style_distance": marking.style_tensor,
+        "gram_matrix": marking.gram_tensor,
+    }
+    helped(check, function, "distance_table", **right_ones)
 
 
+@self_check
 def nearest_pair(function: Function) -> None:
     """Check `nearest_pair(table)`: the two pictures that are most alike.
 

@@ -1,14 +1,63 @@
 """Self-checks of problem set 3 that `nst.checks` has not: gradients, and how to test them."""
 
+import contextlib
+import io
+
 import torch
 from torch import Tensor
 
 from nst import losses
+from nst.checks import losses as checks_of_losses
 from nst.checks import marking
-from nst.checks.common import Function, Mistake, call, compare, describe, right
+from nst.checks.common import (
+    Function,
+    Mistake,
+    by_hand,
+    call,
+    compare,
+    describe,
+    helped,
+    right,
+    self_check,
+)
 from nst.checks.losses import pictures
 
 
+@self_check
+def content_loss(function: Function) -> None:
+    """Check `content_loss(generated, content)`, as `nst.checks.content_loss` does.
+
+    Raises:
+        Mistake: says what is wrong.
+    """
+    checks_of_losses.content_loss(function)
+
+
+@self_check
+def style_loss(function: Function) -> None:
+    """Check `style_loss(generated, style, layers)`, as `nst.checks.style_loss` does.
+
+    Raises:
+        Mistake: says what is wrong.
+    """
+    gram = marking.gram_tensor
+    helped(lambda: checks_of_losses.style_loss(function), function, "style_loss", gram_matrix=gram)
+
+
+@self_check
+def total_variation(function: Function) -> None:
+    """Check `total_variation(image)`, as `nst.checks` does, and that it loops over no pixels.
+
+    Raises:
+        Mistake: says what is wrong.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        checks_of_losses.total_variation(function)
+    marking.no_loop(function, pictures(3, (1, 3, 4, 4)), pictures(3, (1, 3, 64, 64)), 16)
+    right("total_variation")
+
+
+@self_check
 def numerical_gradient(function: Function) -> None:
     """Check `numerical_gradient(loss, x, step)`: central differences, a tensor like x.
 
@@ -45,6 +94,7 @@ def numerical_gradient(function: Function) -> None:
     right("numerical_gradient")
 
 
+@self_check
 def gradient_error(function: Function) -> None:
     """Check `gradient_error(loss, x)`: the difference of two gradients, relative; a float.
 
@@ -53,27 +103,33 @@ def gradient_error(function: Function) -> None:
     """
     x = torch.tensor([[0.5, -1.0, 2.0]], dtype=torch.float64)
     cases = [(2.0, 1.0), (-1.0, 2.0), (1.0, 0.0), (0.5, 0.5)]
-    for factor, wanted in cases:
-        answer = call(function, (marking.wrong_gradient(factor), x))
-        if isinstance(answer, Tensor) and answer.numel() == 1:
-            answer = answer.item()
-        if not isinstance(answer, float):
-            raise Mistake(f"it returns {describe(answer)}, and should return a float.")
-        if abs(answer - wanted) > 1e-3:
-            remark = ""
-            if abs(answer - 4 * wanted) < 1e-3:
-                remark = " Divide by the largest value of the numerical gradient."
-            elif abs(answer - wanted / abs(factor)) < 1e-3:
-                remark = " Divide by the numerical gradient, which is right, not by PyTorch's."
-            elif answer < 0:
-                remark = " Take absolute values."
-            raise Mistake(
-                f"of a gradient that is {factor} times the right one, the error is {answer:.3g}, "
-                f"and should be {wanted}.{remark}"
-            )
-    right("gradient_error")
+
+    def check() -> None:
+        for factor, wanted in cases:
+            answer = call(function, (marking.wrong_gradient(factor), x))
+            if isinstance(answer, Tensor) and answer.numel() == 1:
+                answer = answer.item()
+            if not isinstance(answer, float):
+                raise Mistake(f"it returns {describe(answer)}, and should return a float.")
+            if abs(answer - wanted) > 1e-3:
+                remark = ""
+                if abs(answer - 4 * wanted) < 1e-3:
+                    remark = " Divide by the largest value of the numerical gradient."
+                elif abs(answer - wanted / abs(factor)) < 1e-3:
+                    remark = " Divide by the numerical gradient, which is right, not by PyTorch's."
+                elif answer < 0:
+                    remark = " Take absolute values."
+                raise Mistake(
+                    f"of a gradient that is {factor} times the right one, the error is "
+                    f"{answer:.3g}, and should be {wanted}.{remark}"
+                )
+        right("gradient_error")
+
+    numerical = marking.numerical_gradient
+    helped(check, function, "gradient_error", numerical_gradient=numerical)
 
 
+@self_check
 def content_gradient(function: Function) -> None:
     """Check `content_gradient(generated, content)`: that of the mean squared difference.
 
@@ -97,10 +153,11 @@ def content_gradient(function: Function) -> None:
             -gradient(f, p)
         ),
     }
-    compare(function, gradient, cases, mistakes)
+    compare(by_hand(function), gradient, cases, mistakes)
     right("content_gradient")
 
 
+@self_check
 def style_gradient(function: Function) -> None:
     """Check `style_gradient(features, target)`: (1, C, H, W) and (1, C, C) → (1, C, H, W).
 
@@ -128,5 +185,5 @@ def style_gradient(function: Function) -> None:
         ),
         "the sign is wrong: G - A, not A - G.": lambda f, a: -gradient(f, a),
     }
-    compare(function, gradient, cases, mistakes, 1e-3)
+    compare(by_hand(function), gradient, cases, mistakes, 1e-3)
     right("style_gradient")

@@ -7,10 +7,21 @@ import torch
 from torch import Tensor
 
 from nst.checks import marking
-from nst.checks.common import Function, Mistake, call, close, describe, difference, right
+from nst.checks.common import (
+    LATE,
+    Function,
+    Mistake,
+    call,
+    close,
+    describe,
+    difference,
+    right,
+    self_check,
+)
 from nst.checks.losses import pictures
 
 
+@self_check
 def make_objective(function: Function, content_layer: str, style_layers: Sequence[str]) -> None:
     """Check `make_objective(network, content, style, content_weight, style_weight)`.
 
@@ -56,6 +67,7 @@ def make_objective(function: Function, content_layer: str, style_layers: Sequenc
     right("make_objective")
 
 
+@self_check
 def paint_adam(function: Function) -> None:
     """Check `paint_adam(objective, start, steps, learning_rate)`: a picture, and losses.
 
@@ -82,9 +94,15 @@ def paint_adam(function: Function) -> None:
         raise Mistake("the first loss should be that of the start: evaluate before the step.")
     if not all(isinstance(loss, float) for loss in losses):
         raise Mistake("right, but the losses are tensors, which keep their graphs: use .item().")
+    outside = marking.Bowl(high=2.0)
+    image, _ = _pair(call(function, (outside, start, 10, 0.3)))
+    _picture(image)
+    if outside.highest <= 1.1:
+        raise Mistake("it is clamped on the way. Clamp at the end only.")
     right("paint_adam")
 
 
+@self_check
 def paint_lbfgs(function: Function) -> None:
     """Check `paint_lbfgs(objective, start, steps)`: a picture, and losses; the three traps.
 
@@ -96,14 +114,29 @@ def paint_lbfgs(function: Function) -> None:
     image, losses = _pair(call(function, (bowl, start, 40)))
     _unmoved(start, 8)
     _picture(image)
-    if not losses:
-        raise Mistake("there are no losses: append one in each call of the closure.")
+    if len(losses) < bowl.calls - 1:
+        raise Mistake(
+            f"of {bowl.calls} evaluations there are {len(losses)} losses: append one in each call "
+            "of the closure."
+        )
+    if not all(isinstance(loss, float) for loss in losses):
+        raise Mistake("the losses are tensors, which keep their graphs: use .item().")
     if float(bowl(image)) > 0.01 * float(bowl(start)):
         raise Mistake(
             "after 40 iterations the loss is not near its minimum. Does the closure clear the "
             "gradient, call backward() and return the loss? Is max_iter given?"
         )
+    steep = marking.Bowl(stretch=100)
+    call(function, (steep, start, 5))
+    if steep.calls > 24:
+        raise Mistake(
+            f"for 5 iterations it asks for the loss {steep.calls} times. One step() of LBFGS makes "
+            "up to max_iter iterations, 20 if nothing is said: there is no loop of yours to write."
+        )
     small = marking.Bowl(scale=3e-4)
+    moved = (_pair(call(function, (small, start, 1)))[0] - start).norm()
+    if moved < 0.9 * marking.slope(small, start).norm():
+        raise Mistake("its first step is shorter than the gradient: the learning rate is not 1.")
     image, _ = _pair(call(function, (small, start, 60)))
     if float(small(image)) > 1e-10 * float(small(start)):
         raise Mistake(
@@ -144,6 +177,7 @@ def _picture(image: Any) -> None:
         raise Mistake("the picture leaves [0, 1]: clamp it at the end.")
 
 
+@self_check
 def trade_off(function: Function) -> None:
     """Check `trade_off(content_loss, style_loss, paint, start, weights)`: a row for each weight.
 
@@ -162,6 +196,7 @@ def trade_off(function: Function) -> None:
         raise Mistake(f"it returns {describe(rows)}, not a list of dicts.")
     if len(rows) != 2:
         raise Mistake(f"for two weights there are {len(rows)} rows.")
+    last = marking.adam(lambda x: content(x) + 0.1 * style(x), start, 8, 0.05)
     for row, weight in zip(rows, [10.0, 0.1], strict=True):
         if not {"weight", "content", "style"} <= set(row):
             raise Mistake(f"a row has the keys {list(row)}; weight, content and style are wanted.")
@@ -171,19 +206,37 @@ def trade_off(function: Function) -> None:
 
         image = marking.adam(both, start, 8, 0.05)
         for name, loss in (("content", content), ("style", style)):
-            found, wanted = float(row[name]), float(loss(image))
+            if not isinstance(row[name], float):
+                raise Mistake(f"the {name} loss is {describe(row[name])}, not a float.")
+            found, wanted = row[name], float(loss(image))
             if abs(found - weight * wanted) < 1e-3 * abs(found):
                 raise Mistake(f"the {name} loss has the weight in it: give it without.")
+            if weight == 10 and abs(found - float(loss(last))) < 1e-3 * abs(found):
+                raise Mistake(f"every run has the last weight. {LATE}.")
             if abs(found - wanted) > 1e-3 * wanted:
                 raise Mistake(
                     f"at weight {weight} the {name} loss is {found:.4g}, and should be "
                     f"{wanted:.4g}. Does every run begin at the start, with its own weight?"
                 )
-            if not isinstance(row[name], float):
-                raise Mistake(f"the {name} loss is {describe(row[name])}, not a float.")
+    if not all(torch.equal(one, start) for one in starts):
+        raise Mistake("a run begins where another has ended, not at the start.")
     right("trade_off")
 
 
+@self_check
+def diagnosis(function: Function) -> None:
+    """Check the form of `diagnosis()`: a letter for each loop. Whether they are right, it keeps.
+
+    Raises:
+        Mistake: says what is wrong.
+    """
+    found = marking.letters(call(function, ()))
+    if len(set(found.values())) < 3:
+        raise Mistake("no two loops have the same fault.")
+    right("diagnosis, as far as its form goes")
+
+
+@self_check
 def fixed(fixed_1: Function, fixed_2: Function, fixed_3: Function) -> None:
     """Check the mended loops `fixed(objective, start, steps)`.
 
@@ -196,13 +249,16 @@ def fixed(fixed_1: Function, fixed_2: Function, fixed_3: Function) -> None:
         raise Mistake("fixed_1 goes another way than Adam's: what is in .grad at each step?")
     right("fixed_1")
     bowl = marking.Bowl(high=1.6)
-    image = call(fixed_2, (bowl, start.clone(), 60))
+    image = call(fixed_2, (bowl, start.clone(), 20))
     if not isinstance(image, Tensor) or close(image, start, 1e-3):
         raise Mistake("fixed_2 does not move the picture: which tensor does Adam hold?")
     if bowl.highest > 1:
         raise Mistake("in fixed_2 the picture leaves [0, 1] on the way: put it back each time.")
-    if (image - bowl.target.clamp(0, 1)).abs().max() > 0.1:
-        raise Mistake("fixed_2 does not reach the minimum in 60 steps.")
+    if not close(image, marking.adam(bowl, start, 20, 0.05, clamped=True), 1e-3):
+        raise Mistake(
+            "fixed_2 goes another way than Adam's: one Adam for all steps, as it remembers, and "
+            "its gradient cleared?"
+        )
     right("fixed_2")
     bowl = marking.Bowl(high=1.6)
     image = call(fixed_3, (bowl, start.clone(), 60))
@@ -210,4 +266,8 @@ def fixed(fixed_1: Function, fixed_2: Function, fixed_3: Function) -> None:
         raise Mistake("in fixed_3 something still keeps the picture in [0, 1] on the way.")
     if not close(image, bowl.target.clamp(0, 1), 0.02):
         raise Mistake("fixed_3 does not reach the minimum in 60 iterations.")
+    steep = marking.Bowl(stretch=100)
+    call(fixed_3, (steep, start.clone(), 5))
+    if steep.calls > 24:
+        raise Mistake(f"for 5 iterations fixed_3 asks for the loss {steep.calls} times.")
     right("fixed_3")

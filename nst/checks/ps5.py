@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from nst.checks import marking
-from nst.checks.common import Function, Mistake, call, describe, right
+from nst.checks.common import Function, Mistake, call, describe, right, self_check
 from nst.checks.losses import pictures
 from nst.errors import NstError
 
 
+@self_check
 def design(function: Function, judge: Sequence[str]) -> None:
     """Check `design()`: the arguments of `nst.grid`, with one axis of layers.
 
@@ -35,7 +36,7 @@ def design(function: Function, judge: Sequence[str]) -> None:
             raise Mistake(f"{name} is read by the judge; a run must not read it, too.")
     if not {"content", "style"} <= set(fixed):
         raise Mistake("name the pictures: content and style.")
-    if fixed.get("rebalance", True) is not True:
+    if not bool(fixed.get("rebalance", True)):
         raise Mistake("rebalance is off: then the weights change with the layers.")
     size, steps = (marking.single(fixed.get(name)) for name in ("sizes", "num_steps"))
     if size is None or not 64 <= size <= 128:
@@ -47,6 +48,7 @@ def design(function: Function, judge: Sequence[str]) -> None:
     right("design")
 
 
+@self_check
 def judge(function: Function) -> None:
     """Check `judge(network, picture, content, style)`: content changed, style left; floats.
 
@@ -72,6 +74,7 @@ def judge(function: Function) -> None:
     right("judge")
 
 
+@self_check
 def rows(function: Function) -> None:
     """Check `rows(experiment, score)`: a dict for each cell, failed ones too.
 
@@ -96,6 +99,7 @@ def rows(function: Function) -> None:
     right("rows")
 
 
+@self_check
 def figure(function: Function) -> None:
     """Check `figure(rows)`: named axes, every label, both numbers of every row.
 

@@ -14,13 +14,12 @@ import errno
 import os
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nst_grading.limits import Limits
 from nst_grading.sandbox.namespaces import isolate
-from nst_grading.sandbox.visible import visible
 
 NAMESPACES_MISSING = (
     "No namespaces here: a submission's Python is kept from the network and from others' files, "
@@ -29,19 +28,22 @@ NAMESPACES_MISSING = (
 )
 
 
-def enter(folder: Path, shared: Sequence[Path], limits: Limits) -> list[str]:
+def enter(
+    folder: Path, shared: Sequence[Path], limits: Limits, seen: Mapping[Path, Path]
+) -> list[str]:
     """Shut this process in for good; call it in a process with one thread.
 
     Args:
         folder: the one that may be written.
         shared: folders in it that those outside see too; all else in it is lost at the end.
         limits: sizes in megabytes.
+        seen: what may be read, by the path where it is seen, the outer ones first.
 
     Returns:
         What protection is missing here, as sentences.
     """
     os.setsid()
-    folder, seen = folder.resolve(), visible()
+    folder = folder.resolve()
     missing = []
     try:
         isolate(folder, seen, [path.resolve() for path in shared], limits.files_mb)
@@ -50,7 +52,7 @@ def enter(folder: Path, shared: Sequence[Path], limits: Limits) -> list[str]:
     limit(limits)
     sys.addaudithook(refuse_network)
     if missing:
-        watch(folder, seen, limits.files_mb * 10**6)
+        watch(folder, list(seen.values()), limits.files_mb * 10**6)
     return missing
 
 

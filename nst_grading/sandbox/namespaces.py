@@ -11,7 +11,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ CONTROLS = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 
 
-def isolate(own: Path, seen: Sequence[Path], shared: Sequence[Path], megabytes: int) -> None:
+def isolate(
+    own: Path, seen: Mapping[Path, Path], shared: Sequence[Path], megabytes: int
+) -> None:
     """Move this process, which has one thread, into a room of its own.
 
     Args:
         own: the folder for its files, which will be empty, at the same path.
-        seen: what it may read.
+        seen: what it may read, by the path where it sees it, the outer ones first.
         shared: folders, mostly within `own`, through which it talks to those outside.
         megabytes: how much it may write, 10⁶ bytes each.
 
@@ -50,7 +52,7 @@ def isolate(own: Path, seen: Sequence[Path], shared: Sequence[Path], megabytes: 
     call(libc.mount, b"tmpfs", bytes(room), b"tmpfs", 0, size)
     furnish(libc, room, seen)
     for path in shared:
-        bind(libc, path, room, writable=True)
+        bind(libc, path, room, path, writable=True)
     within(room, own).mkdir(parents=True, exist_ok=True)
     (room / "etc" / "passwd").write_text(f"student:x:{user}:{group}::{own}:/bin/sh\n")
     os.chdir(room)
@@ -70,15 +72,15 @@ def become(user: int, group: int, outer_user: int, outer_group: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{group} {outer_group} 1")
 
 
-def furnish(libc: Any, room: Path, seen: Sequence[Path]) -> None:
+def furnish(libc: Any, room: Path, seen: Mapping[Path, Path]) -> None:
     """Mount what may be read, and what every program expects."""
-    for path in seen:
+    for target, path in seen.items():
         if path.is_symlink() and len(path.parts) == 2:  # /lib, mostly a link to /usr/lib
             within(room, path).symlink_to(path.readlink())
         else:
-            bind(libc, path, room)
+            bind(libc, path, room, target)
     for name in DEVICES:
-        bind(libc, Path("/dev") / name, room)
+        bind(libc, Path("/dev") / name, room, Path("/dev") / name)
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         (room / "dev" / name).symlink_to(f"/proc/self/fd{target}")
     for name in ("dev/shm", "tmp", "etc", "proc"):
@@ -86,10 +88,10 @@ def furnish(libc: Any, room: Path, seen: Sequence[Path]) -> None:
     try:
         call(libc.mount, b"proc", bytes(room / "proc"), b"proc", 0, None)
     except OSError:  # refused where parts of /proc are masked
-        bind(libc, Path("/proc"), room)
+        bind(libc, Path("/proc"), room, Path("/proc"))
     for name in CONTROLS:  # to the system's root, as which some run all they do, these are open
         if (path := Path("/proc") / name).exists():
-            bind(libc, path, room)
+            bind(libc, path, room, path)
 
 
 def within(room: Path, path: Path) -> Path:
@@ -97,9 +99,9 @@ def within(room: Path, path: Path) -> Path:
     return room / path.relative_to("/")
 
 
-def bind(libc: Any, path: Path, room: Path, writable: bool = False) -> None:
-    """Show a file or folder at its own path in the room."""
-    target = within(room, path)
+def bind(libc: Any, path: Path, room: Path, where: Path, writable: bool = False) -> None:
+    """Show a file or folder in the room, where it is wanted."""
+    target = within(room, where)
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         target.mkdir(exist_ok=True)

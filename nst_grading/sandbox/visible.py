@@ -7,8 +7,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import nst
-
+OURS = ("nst", "nst_grading")
 PARTS = ("bin", "sbin", "lib", "lib32", "lib64", "libexec", "share", "etc", "ssl", "pyvenv.cfg")
 SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store", "/gnu/store")
 SETTINGS = (
@@ -18,8 +17,11 @@ SETTINGS = (
 PROCESSORS = "/sys/devices/system/cpu"  # their number, for OpenMP
 
 
-def visible() -> list[Path]:
-    """Files and folders, the outer ones first, each once, as they are named and as they are.
+def visible(kit: Path | None = None) -> dict[Path, Path]:
+    """Files and folders by the paths where they are seen, the outer ones first.
+
+    Args:
+        kit: stands for the package `nst`, and nothing for `nst_grading`; without it, both are seen.
 
     Of Python's own places only the parts that programs need, since they may lie in somebody's home
     or hold much else; of loaded packages that are elsewhere, such as this one in its repository,
@@ -33,9 +35,15 @@ def visible() -> list[Path]:
     for name, module in list(sys.modules.items()):
         if "." not in name and (folders := getattr(module, "__path__", None)):
             places += [Path(folder) for folder in folders if isinstance(folder, str)]
-    places.append(nst.images.DATA)
-    found: list[Path] = []
+    ours = [Path(p) for name in OURS for p in sys.modules[name].__path__] if kit else []
+    places.append(sys.modules["nst.images"].DATA)
+    found: dict[Path, Path] = {}
     for place in sorted({*places, *(p.resolve() for p in places)}, key=lambda p: len(p.parts)):
-        if place.is_absolute() and place.exists() and not {place, *place.parents} & set(found):
-            found.append(place)
+        around = {place, *place.parents}
+        if place.is_absolute() and place.exists() and not around & {*found, *ours}:
+            found[place] = place
+    if kit:
+        (nothing := kit.parent / "nothing").mkdir(exist_ok=True)
+        for path in ours:
+            found[path] = kit if path.name == "nst" else nothing
     return found

@@ -21,9 +21,11 @@ for _name in [name for name in sys.modules if name.startswith(f"{__name__}.")]:
 
 from nst.checks.marking.answers import (  # noqa: E402
     kind,
+    letters,
     lines_run,
     matrix,
     near,
+    no_loop,
     numbers,
     single,
     verdict,
@@ -61,6 +63,7 @@ from nst.checks.marking.oracles import (  # noqa: E402
     pixels,
     products_tensor,
     random,
+    slope,
     style_gradient,
     style_tensor,
     variation,
@@ -68,6 +71,7 @@ from nst.checks.marking.oracles import (  # noqa: E402
 )
 from nst.checks.marking.parts import (  # noqa: E402
     Part,
+    attempts,
     part,
 )
 
@@ -82,6 +86,7 @@ __all__ = [
     "adam",
     "alternatives",
     "array",
+    "attempts",
     "brightness",
     "chain",
     "chain_names",
@@ -92,10 +97,12 @@ __all__ = [
     "gram_tensor",
     "judge",
     "kind",
+    "letters",
     "lines_run",
     "matrix",
     "model",
     "near",
+    "no_loop",
     "normalise",
     "np",
     "numbers",
@@ -109,6 +116,7 @@ __all__ = [
     "random",
     "rows",
     "single",
+    "slope",
     "style_gradient",
     "style_tensor",
     "variation",

@@ -49,6 +49,30 @@ def lines_run(function: Callable[..., Any], arguments: Sequence[Any], limit: int
     return count
 
 
+def no_loop(
+    function: Callable[..., Any], small: Sequence[Any], large: Sequence[Any], growth: float = 2
+) -> None:
+    """A function runs hardly more lines of Python for a large input than for a small one.
+
+    Args:
+        function: called with both.
+        small: arguments.
+        large: arguments.
+        growth: how many times as many lines it may run; that of a picture's sides allows a loop
+            over rows, which is far less than one over pixels.
+
+    Raises:
+        Mistake: it runs more.
+    """
+    few = lines_run(function, small, 100_000)
+    most = int(growth * few + 50)
+    if lines_run(function, large, most) > most:
+        raise Mistake(
+            "it loops in Python: the more values, the more lines it runs. Let one operation on "
+            "whole tensors do the work."
+        )
+
+
 def numbers(answer: Any) -> list[float]:
     """The values of a tensor or a number, as plain floats, all finite."""
     if type(answer) in (Tensor, nn.Parameter):
@@ -80,6 +104,24 @@ def kind(value: Any) -> str:
     return f"a value of type {type(value).__name__}"
 
 
+def letters(answer: Any) -> dict[int, str]:
+    """The letters of a diagnosis by the loops' numbers, in small letters.
+
+    Raises:
+        Mistake: it has another form.
+    """
+    if not isinstance(answer, dict):
+        raise Mistake(f"it returns {kind(answer)}, not a dict.")
+    if any(key in answer for key in ("1", "2", "3")):
+        raise Mistake('its keys are texts, such as "1", and should be numbers: {1: "x", …}.')
+    if set(answer) != {1, 2, 3}:
+        raise Mistake(f"its keys are {', '.join(map(repr, answer))}, and should be 1, 2 and 3.")
+    found = {int(key): str(value).strip().lower() for key, value in answer.items()}
+    if odd := [value for value in found.values() if value not in tuple("abcdefgh")]:
+        raise Mistake(f"{odd[0]!r} is no letter of the table, a to h.")
+    return found
+
+
 def matrix(answer: Any, channels: int) -> Array:
     """The C × C values of an answer of any shape, as a matrix."""
     values = numbers(answer)
@@ -92,4 +134,4 @@ def single(value: Any) -> float | None:
     """A number, or the only one of a list; None if it is something else."""
     if isinstance(value, list | tuple) and len(value) == 1:
         (value,) = value
-    return value if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float | np.number) else None

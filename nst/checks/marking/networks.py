@@ -10,8 +10,32 @@ from nst.checks.marking.oracles import array, gram, random
 from nst.networks import Network
 
 
+class Quiet(nn.ReLU):
+    """Works in place, and its setting does not say so."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Overwrites x."""
+        return x.relu_()
+
+
+class Loud(nn.ReLU):
+    """Says that it works in place, and does not."""
+
+    def __init__(self) -> None:
+        super().__init__(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Leaves x as it is."""
+        return x.relu()
+
+
+RELUS = {"r": nn.ReLU, "i": lambda: nn.ReLU(inplace=True), "q": Quiet, "l": Loud}
+
+
 def chain(code: str) -> list[nn.Module]:
     """Modules by their letters: convolution, ReLU, ReLU (in place), pooling (max), (average).
+
+    And two ReLUs whose settings mislead: q works in place without saying so, l only says so.
 
     Convolutions have 4 channels, and seeded, frozen weights.
     """
@@ -22,8 +46,8 @@ def chain(code: str) -> list[nn.Module]:
             for parameter in convolution.requires_grad_(False).parameters():
                 parameter.copy_(random(*parameter.shape, seed=number) - 0.5)
             modules.append(convolution)
-        elif letter in "ri":
-            modules.append(nn.ReLU(inplace=letter == "i"))
+        elif letter in RELUS:
+            modules.append(RELUS[letter]())
         else:
             modules.append(nn.MaxPool2d(2) if letter == "p" else nn.AvgPool2d(2))
     return modules
@@ -39,9 +63,8 @@ def chain_names(code: str) -> list[str]:
     names, block, place = [], 1, 0
     for letter in code:
         place += letter == "c"
-        kinds = {"c": f"conv{block}_{place}", "r": f"relu{block}_{place}"}
-        kinds |= {"i": kinds["r"], "p": f"pool{block}", "a": f"pool{block}"}
-        names.append(kinds[letter])
+        kinds = {"c": f"conv{block}_{place}", "p": f"pool{block}", "a": f"pool{block}"}
+        names.append(kinds.get(letter, f"relu{block}_{place}"))
         if letter in "pa":
             block, place = block + 1, 0
     return names
@@ -110,7 +133,7 @@ class Bowl:
     """A loss of a picture (1, 3, 4, 4) whose minimum is known: weighted squared distances.
 
     `target` is within [0.3, 0.7] but for every other value, if `high` is given: these are `high`.
-    `highest` is the largest value of a picture that it was asked for.
+    `highest` is the largest value of a picture that it was asked for, `calls` how often it was.
     """
 
     def __init__(
@@ -120,9 +143,10 @@ class Bowl:
         if high is not None:
             self.target.view(-1)[::2] = high
         self.weights = scale * stretch ** random(1, 3, 4, 4, seed=seed + 50)
-        self.highest = -math.inf
+        self.highest, self.calls = -math.inf, 0
 
     def __call__(self, image: Tensor) -> Tensor:
         """The loss, a scalar."""
+        self.calls += 1
         self.highest = max(self.highest, image.detach().max().item())
         return (self.weights * (image - self.target).square()).sum()

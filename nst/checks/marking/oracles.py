@@ -105,9 +105,16 @@ def wrong_gradient(factor: float) -> Callable[[Tensor], Tensor]:
 
 
 def adam(
-    objective: Callable[[Tensor], Tensor], start: Tensor, steps: int, learning_rate: float
+    objective: Callable[[Tensor], Tensor],
+    start: Tensor,
+    steps: int,
+    learning_rate: float,
+    clamped: bool = False,
 ) -> Tensor:
-    """Where Adam goes (Kingma and Ba 2015, algorithm 1), clamped to [0, 1] at the end."""
+    """Where Adam goes (Kingma and Ba 2015, algorithm 1), clamped to [0, 1] at the end.
+
+    Or, if `clamped`, after each step.
+    """
     x = start.detach().double()
     mean, square = torch.zeros_like(x), torch.zeros_like(x)
     for step in range(1, steps + 1):
@@ -117,7 +124,14 @@ def adam(
         square = 0.999 * square + 0.001 * gradient**2
         root = (square / (1 - 0.999**step)).sqrt() + 1e-8
         x = x - learning_rate * mean / (1 - 0.9**step) / root
+        x = x.clamp(0, 1) if clamped else x
     return x.float().clamp(0, 1)
+
+
+def slope(objective: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
+    """The objective's gradient."""
+    x = image.detach().clone().requires_grad_()
+    return torch.autograd.grad(objective(x), x)[0]
 
 
 def painter(steps: int) -> Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]:
