@@ -147,6 +147,8 @@ def verdict(code, space):
 
 def reset():
     """Undo what cells may have set for the whole process."""
+    for module, held in KEPT.items():
+        vars(module).update(held)
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
     torch.manual_seed(0)
@@ -175,6 +177,4 @@ def tried(name, notebook):
                     run(cell.source, space)
     finally:
         reset()
-        for module, held in KEPT.items():
-            vars(module).update(held)
     return checks, tests

@@ -198,11 +198,11 @@ def difference(answer: Any, wanted: Any) -> str:
     ratio = answer.double() / wanted.double()
     ratio = ratio[torch.isfinite(ratio)]
     if len(ratio) and (ratio.max() - ratio.min()).abs() < 1e-3 * ratio.mean().abs():
-        return f"right but for a factor: it is {ratio.mean():.4g} times what it should be."
+        return f"right but for a factor: it is {ratio.mean().item():.4g} times what it should be."
     first = (answer - wanted).abs().flatten().argmax()
     return (
-        f"the shape is right, the values are not: one is {answer.flatten()[first]:.4g}, "
-        f"and should be {wanted.flatten()[first]:.4g}."
+        f"the shape is right, the values are not: one is {answer.flatten()[first].item():.4g}, "
+        f"and should be {wanted.flatten()[first].item():.4g}."
     )
 
 

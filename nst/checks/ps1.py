@@ -227,12 +227,13 @@ def what_it_sees(function: Function) -> None:
         found = call(function, (names,))
         if not isinstance(found, tuple | list) or len(found) != 2:
             raise Mistake(f"it returns {describe(found)}, not a pair (field, stride).")
-        if tuple(found) != wanted:
+        found = tuple(map(int, found))
+        if found != wanted:
             remark = ""
             if code == "crpcr" and found[0] == 6:
                 remark = " After a pooling, a neighbour is two pixels away: add 2·stride."
             raise Mistake(
-                f"after {', '.join(names)} it says {tuple(found)}, and should say {wanted}.{remark}"
+                f"after {', '.join(names)} it says {found}, and should say {wanted}.{remark}"
             )
     right("what_it_sees")
 

@@ -111,6 +111,7 @@ def gradient_error(function: Function) -> None:
                 answer = answer.item()
             if not isinstance(answer, float):
                 raise Mistake(f"it returns {describe(answer)}, and should return a float.")
+            (answer,) = marking.numbers(answer)
             if abs(answer - wanted) > 1e-3:
                 remark = ""
                 if abs(answer - 4 * wanted) < 1e-3:
