@@ -173,7 +173,7 @@ def grade_one(job: Job, kernel: Any) -> Report:
     from nbgrader.utils import determine_grade, is_grade, is_locked
 
     from nst_grading.execute import FairExecute
-    from nst_grading.handout.seeds import put_in
+    from nst_grading.handout.seeds import give, number_in
 
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)
     report = Report(job.student, missing=kernel.missing)
@@ -191,8 +191,9 @@ def grade_one(job: Job, kernel: Any) -> Report:
     database = f"sqlite:///{job.released.parents[2] / 'gradebook.db'}"
     ids = {"student": job.student, "assignment": name, "notebook": name, "db_url": database}
     resources = {"nbgrader": ids, "metadata": {}}
+    seeds = number_in(release), number_in(notebook)
     notebook = restore(notebook, release, resources, report)
-    put_in(notebook, job.student, job.released.stem)
+    report.remarks += give(notebook, job.student, job.released.stem, *seeds)
     FairExecute(kernel, report, job.only).preprocess(notebook, resources)
     for cell in filter(is_grade, notebook.cells):
         name = cell.metadata.nbgrader.grade_id

@@ -1,67 +1,23 @@
-"""The problem sets: known answers score what they should, releases nothing and give nothing away.
+"""The problem sets in the grader: known answers score what they should, releases nothing.
 
-Known answers are patches of the solutions, in `assignments/<set>.toml`: `cells` replaces cells by
-their grade_id, `loses` names the parts that then give no points; all others give all of theirs.
+What known answers are is said in tests/known_answers.py; tests/checks/test_known_answers.py tries
+each of them without the grader.
 """
 
+import importlib.util
+import json
 import re
-import sys
-from copy import deepcopy
-from pathlib import Path
 
 import nbformat
 import pytest
 
 pytest.importorskip("nbgrader")
+from known_answers import ROOT, SETS, SOURCES, answers, expected, grade_id, parts, patched, source
+
 from nst_grading import grade_notebooks, release
+from nst_grading.marks.manual import criteria
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-ROOT = Path(__file__).parent.parent
-SOURCES = ROOT / "notebooks" / "assignments" / "source"
-SETS = ["ps1_features", "ps2_gram", "ps3_losses", "ps4_optimiser", "ps5_experiment"]
 QUICK = "ps2_gram"
-
-
-def source(name):
-    return nbformat.read(SOURCES / name / f"{name}.ipynb", as_version=4)
-
-
-def answers(name):
-    text = (Path(__file__).parent / "assignments" / f"{name}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
-
-
-def grade_id(cell):
-    return cell.metadata.get("nbgrader", {}).get("grade_id")
-
-
-def parts(notebook):
-    """Points by grade_id of the parts that are graded automatically."""
-    return {
-        grade_id(cell): cell.metadata.nbgrader.points
-        for cell in notebook.cells
-        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade")
-    }
-
-
-def patched(name, answer):
-    """The solution with some cells replaced."""
-    notebook, left = deepcopy(source(name)), dict(answer["cells"])
-    for cell in notebook.cells:
-        if grade_id(cell) in left:
-            cell.source = left.pop(grade_id(cell)).strip("\n")
-    assert not left, f"no such cells: {', '.join(left)}"
-    return notebook
-
-
-def expected(name, answer):
-    points = parts(source(name))
-    assert set(answer.get("loses", [])) <= set(points)
-    return {part: 0 if part in answer.get("loses", []) else n for part, n in points.items()}
 
 
 def complaints(notebook):
@@ -242,3 +198,28 @@ def test_every_part_points_to_a_section_of_the_course(name):
         if path.is_file():
             text = "\n".join(c.source for c in nbformat.read(path, as_version=4).cells)
             assert re.search(rf"^#+ .*{re.escape(section)}", text, re.M), (notebook, section)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_time_that_a_set_states_is_what_there_is_to_read_and_write(name):
+    spec = importlib.util.spec_from_file_location("minutes", ROOT / "tools" / "minutes.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    cells = json.loads((SOURCES / name / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    low, high = tool.stated(cells)
+    assert high <= 5 / 3 * low
+    assert 1.1 * low <= tool.minutes(cells) <= 0.9 * high
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_a_person_reads_has_a_scheme_whose_points_add_up(name):
+    exercises, schemes = criteria(SOURCES / name / f"{name}.ipynb")
+    assert schemes
+    for exercise, found in schemes.items():
+        assert "" not in found and sum(found.values()) == exercises[exercise]
+    said = re.search(
+        r"\*\*Points\*\* (\d+): (\d+) are given by tests, (\d+)", source(name).cells[0].source
+    )
+    read = sum(exercises[exercise] for exercise in schemes)
+    total = sum(exercises.values())
+    assert list(map(int, said.groups())) == [total, total - read, read]

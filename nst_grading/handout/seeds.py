@@ -22,7 +22,7 @@ from nst_grading.handout.release import release
 from nst_grading.marks.gradebooks import key
 from nst_grading.marks.store import file_name
 
-LINE = re.compile(r"^(\w+ = )\d+(  # by student)$", re.MULTILINE)
+LINE = re.compile(r"^(\w+ = )(\d+)(  # by student)$", re.MULTILINE)
 
 
 def seed_of(student: str, problem_set: str) -> int:
@@ -31,12 +31,43 @@ def seed_of(student: str, problem_set: str) -> int:
     return int.from_bytes(digest[:8], "big") % 999_999 + 1
 
 
+def number_in(notebook: NotebookNode) -> int | None:
+    """The number that stands in a notebook's line; None if there is no such line."""
+    lines = (LINE.search(cell.source) for cell in notebook.cells if cell.cell_type == "code")
+    return next((int(line[2]) for line in lines if line), None)
+
+
+def give(
+    notebook: NotebookNode, student: str, problem_set: str, common: int | None, before: int | None
+) -> list[str]:
+    """Put a student's seed into a submission that is graded, unless all were given the same data.
+
+    Args:
+        notebook: the submission, its locked cells as they are in the release.
+        student: whose it is.
+        problem_set: its name.
+        common: the release's own number, which all have who were handed out one version.
+        before: the number with which it was handed in.
+
+    Returns:
+        A remark for the teacher, if it was handed in with another number than these.
+    """
+    if common is None or before == common:
+        return []
+    put_in(notebook, student, problem_set)
+    number = seed_of(student, problem_set)
+    if before == number:
+        return []
+    said = "no number" if before is None else str(before)
+    return [f"Its data by student have {said}; {student}'s is {number}, with which it was graded."]
+
+
 def put_in(notebook: NotebookNode, student: str, problem_set: str) -> int:
     """Put the student's seed into a notebook's locked cells; returns into how many."""
     number, count = seed_of(student, problem_set), 0
     for cell in notebook.cells:
         if cell.cell_type == "code" and is_locked(cell):
-            cell.source, found = LINE.subn(rf"\g<1>{number}\2", cell.source)
+            cell.source, found = LINE.subn(rf"\g<1>{number}\3", cell.source)
             count += found
     return count
 

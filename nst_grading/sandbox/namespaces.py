@@ -24,9 +24,7 @@ CONTROLS = ("bus", "fs", "irq", "sys", "sysrq-trigger")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 
 
-def isolate(
-    own: Path, seen: Mapping[Path, Path], shared: Sequence[Path], megabytes: int
-) -> None:
+def isolate(own: Path, seen: Mapping[Path, Path], shared: Sequence[Path], megabytes: int) -> None:
     """Move this process, which has one thread, into a room of its own.
 
     Args:

@@ -165,6 +165,12 @@ def test_data_by_student_are_the_same_at_hand_out_and_when_graded(tmp_path):
         hers.cells[at].source = answer
     nbformat.write(hers, paths[0])
     assert grade_notebook(paths[0], source, student="doejane").points["double-test"] == 2
+    other = grade_notebook(paths[0], source, student="roemax")
+    assert "have " + str(number) in other.remarks[0] and other.points["double-test"] == 0
+    hers.cells[1].source = hers.cells[1].source.replace(str(number), "0")
+    nbformat.write(hers, paths[0])
+    one_for_all = grade_notebook(paths[0], source, student="doejane")
+    assert one_for_all.remarks == [] and "SEED = 0 " in one_for_all.notebook.cells[1].source
     assert seeds.seed_of("doejane", "tiny") == number != seeds.seed_of("doejane", "other")
 
 
