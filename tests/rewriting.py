@@ -4,6 +4,9 @@
 """
 
 import ast
+import json
+
+import nbformat
 
 # What stands at the end of a cell whose functions hand back the same in another type.
 NUMPY = """
@@ -167,3 +170,54 @@ def rewritten(notebook, way, is_answer):
             continue
         cell.source = CODE[way](cell.source)
     return notebook
+
+
+CHATTER = """
+print("x" * 99 + "\\n" * 30_000)
+for _ in range(30):
+    print("0123456789" * 10_000)
+"""
+PLOT = """
+%matplotlib inline
+import matplotlib.pyplot as plt
+
+plt.plot([1, 2], [3, 4])
+plt.show()
+"""
+PIP = "!pip install --quiet nst\n%pip list --quiet > /dev/null\n"
+
+
+def added(source, kind="code"):
+    """A cell of the student's own."""
+    return getattr(nbformat.v4, f"new_{kind}_cell")(source)
+
+
+def from_colab(notebook, is_answer):
+    """Saved by Colab with a byte-order mark; three MB are printed, every answer stands twice."""
+    cells = []
+    for cell in notebook.cells:
+        cell.metadata |= {"id": "aB3dEf", "colab": {"base_uri": "https://localhost:8080/"}}
+        cells += [cell, added(cell.source)] if is_answer(cell) else [cell]
+    notebook.cells = [cells[0], added(CHATTER), *cells[1:]]
+    notebook.metadata |= {"colab": {"provenance": [], "gpuType": "T4"}, "accelerator": "GPU"}
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+    data = json.loads(nbformat.writes(notebook)) | {"nbformat_minor": 0}
+    for cell in data["cells"]:
+        del cell["id"]  # as before version 4.5
+    return b"\xef\xbb\xbf" + json.dumps(data).encode()
+
+
+def from_vscode(notebook, is_answer):
+    """Saved by VS Code on Windows, for conda's kernel; installs, plots; its texts are deleted."""
+    kept = [c for c in notebook.cells if c.cell_type == "code" or "nbgrader" in c.metadata]
+    for cell in kept:
+        cell.source = cell.source.replace("\n", "\r\n")
+        cell.metadata["vscode"] = {"languageId": "python"}
+    notebook.cells = [added(PIP), added(PLOT), *kept]
+    notebook.metadata |= {"vscode": {"interpreter": {"hash": "31f2aee4e71d21fb"}}}
+    notebook.metadata.kernelspec = {"name": "conda-env-nst-py", "display_name": "Python [conda]"}
+    notebook.metadata.language_info = {"name": "python", "version": "3.10.14"}
+    return nbformat.writes(notebook).replace("\n", "\r\n").encode()
+
+
+FILES = {"colab": (from_colab, "all"), "vscode": (from_vscode, "numpy")}  # with one of CODE each

@@ -12,7 +12,20 @@ import nbformat
 import pytest
 
 pytest.importorskip("nbgrader")
-from known_answers import ROOT, SETS, SOURCES, answers, expected, grade_id, parts, patched, source
+from known_answers import (
+    ROOT,
+    SETS,
+    SOURCES,
+    answers,
+    expected,
+    grade_id,
+    is_solution,
+    parts,
+    patched,
+    solution,
+    source,
+)
+from rewriting import FILES, rewritten
 
 from nst_grading import grade_notebooks, release
 from nst_grading.marks.manual import criteria
@@ -40,12 +53,13 @@ def test_there_are_enough_known_answers(name):
     assert lost == set(parts(source(name))), "no known answer fails these parts"
 
 
-def grade(name, tried, folder):
-    """The reports on these answers, in their order."""
+def grade(name, notebooks, folder):
+    """The reports on these notebooks, or what was saved as such, in their order."""
     paths = {}
-    for number, answer in enumerate(tried):
+    for number, notebook in enumerate(notebooks):
         paths[str(number)] = folder / f"{number}.ipynb"
-        nbformat.write(patched(name, answer), paths[str(number)])
+        data = notebook if isinstance(notebook, bytes) else nbformat.writes(notebook).encode()
+        paths[str(number)].write_bytes(data)
     return list(grade_notebooks(paths, SOURCES / name, jobs=2).values())
 
 
@@ -53,23 +67,57 @@ def points(name, report):
     return {part: report.points[part] for part in parts(source(name))}
 
 
+def together(tried):
+    """As few answers as possible with the same cells: those that change other cells are joined.
+
+    A mistake in one exercise costs no points in another, so what they lose is lost together.
+    """
+    made = []
+    for answer in tried:
+        for one in made:
+            if not set(one["cells"]) & set(answer["cells"]):
+                one["cells"] |= answer["cells"]
+                one["loses"] = [*one["loses"], *answer["loses"]]
+                one["name"] += f"; {answer['name']}"
+                break
+        else:
+            made.append({**answer, "cells": dict(answer["cells"])})
+    return made
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_known_answers_score_what_they_should(name, tmp_path):
     known = answers(name)
-    tried = [{"name": "solution", "cells": {}}, *known["right"], *known["wrong"]]
-    reports = grade(name, tried, tmp_path)
+    tried = [solution(), *known["right"], *together(known["wrong"])]
+    reports = grade(name, [patched(name, answer) for answer in tried], tmp_path)
     assert complaints(reports[0].notebook) == []
     assert reports[0].remarks == []
     for answer, report in zip(tried, reports, strict=True):
         assert points(name, report) == expected(name, answer), answer["name"]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETS)
+def test_right_answers_saved_elsewhere_score_the_same(name, tmp_path):
+    tried = [solution(), *answers(name)["right"]]
+    made = {
+        (answer["name"], kind): save(
+            rewritten(patched(name, answer), way, is_solution), is_solution
+        )
+        for answer in tried
+        for kind, (save, way) in FILES.items()
+    }
+    for which, report in zip(made, grade(name, made.values(), tmp_path), strict=True):
+        assert points(name, report) == parts(source(name)), (which, report.messages)
+
+
 @pytest.mark.long
 def test_a_right_and_a_wrong_answer_score_what_they_should(tmp_path):
     known = answers(QUICK)
     tried = [known["right"][0], known["wrong"][0]]
-    for answer, report in zip(tried, grade(QUICK, tried, tmp_path), strict=True):
+    reports = grade(QUICK, [patched(QUICK, answer) for answer in tried], tmp_path)
+    for answer, report in zip(tried, reports, strict=True):
         assert points(QUICK, report) == expected(QUICK, answer), answer["name"]
 
 
