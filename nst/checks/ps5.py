@@ -23,8 +23,7 @@ def design(function: Function, judge: Sequence[str]) -> None:
         marking.check_settings(others)
     except NstError as error:
         raise Mistake(f"nst.grid would refuse it: {error}.") from error
-    if len(axes) > 1:
-        raise Mistake(f"more than the layers changes: {', '.join(axes)}. One axis is enough.")
+    marking.alone(axes)
     if len(layers) < 3:
         raise Mistake(f"there are {len(layers)} alternatives; three or more are wanted.")
     if len({frozenset(names) for names in layers}) < len(layers):

@@ -31,6 +31,7 @@ from nst.checks.marking.answers import (  # noqa: E402
     verdict,
 )
 from nst.checks.marking.experiments import (  # noqa: E402
+    alone,
     alternatives,
     brightness,
     check_settings,
@@ -84,6 +85,7 @@ __all__ = [
     "Part",
     "Tiny",
     "adam",
+    "alone",
     "alternatives",
     "array",
     "attempts",

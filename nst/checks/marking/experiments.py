@@ -30,6 +30,22 @@ def alternatives(axes: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     return [[a] if isinstance(a, str) else list(a) for a in found[0].values()]
 
 
+def alone(axes: Mapping[str, Mapping[str, Any]]) -> None:
+    """The layers are the only axis.
+
+    Raises:
+        Mistake: there is another one; also if it is a list of one item, as `sizes=[64]`.
+    """
+    for name, items in axes.items():
+        if name not in ("content_layers", "style_layers") and len(items) == 1:
+            (item,) = items.values()
+            raise Mistake(
+                f"{name}=[{item!r}] is a list, and every list is an axis: write {name}={item!r}."
+            )
+    if len(axes) > 1:
+        raise Mistake(f"more than the layers changes: {', '.join(axes)}. One axis is enough.")
+
+
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Raise what `nst.make_settings` says of settings that make no sense."""
     from nst.settings import make_settings

@@ -26,10 +26,7 @@ class Drawn:
             raise Mistake(f"it returns {kind(figure)}, not a matplotlib Figure.")
         FigureCanvasAgg(figure).draw()  # writes the labels of ticks, too
         visible = [axes for axes in figure.axes if axes.get_visible() and axes.axison]
-        self.named = bool(visible) and all(
-            axes.get_ylabel() and (axes.get_xlabel() or _words(axes.get_xticklabels()))
-            for axes in visible
-        )
+        self.named = bool(visible) and all(map(_named, visible))
         self.text = "\n".join(text.get_text() for text in figure.findobj(Text))
         self.points: list[float] = []
         for axes in figure.axes:
@@ -44,6 +41,17 @@ class Drawn:
     def has(self, number: float) -> bool:
         """Whether the number is drawn."""
         return any(abs(point - number) < 1e-6 for point in self.points)
+
+
+def _named(axes: Any) -> bool:
+    """Whether both axes have a name, or words at their ticks: their own, a panel's that shares it
+    with them, or one for the whole figure.
+    """
+    figure = axes.figure
+    x = [one.get_xlabel() for one in axes.get_shared_x_axes().get_siblings(axes)]
+    y = [one.get_ylabel() for one in axes.get_shared_y_axes().get_siblings(axes)]
+    x += [figure.get_supxlabel(), _words(axes.get_xticklabels())]
+    return any(x) and any([*y, figure.get_supylabel()])
 
 
 def _words(labels: Sequence[Any]) -> bool:
