@@ -70,6 +70,10 @@ def write(reports: Mapping[str, Report], task: Task, manual: Table) -> tuple[lis
     possible = sum(task.exercises.values())
     books, lost = write_gradebooks(reports, possible, title, out, task.roster)
     notes += [f"The roster does not name {student}, or more than once." for student in lost]
+    left = sum(bool(report.unread) for report in reports.values())
+    if books and left:
+        whose = "one student" if left == 1 else f"{left} students"
+        notes.append(f"The gradebook's totals lack what is still to be read, of {whose}.")
     return [*paths, *books, out / "feedback"], notes
 
 
