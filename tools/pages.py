@@ -46,7 +46,10 @@ REPAIRS = {
     "</head>": '<link rel="icon" href="data:,"><style>'
     ".jp-RenderedHTMLCommon a:any-link { text-decoration: underline !important } "
     ".jp-InputPrompt, .jp-OutputPrompt { color: #595959 !important; opacity: 1 !important } "
-    ".jp-InputArea-editor, .highlight { background: white !important }"
+    ".jp-InputArea-editor, body:not([data-theme]) .highlight, body[data-theme=light] .highlight "
+    "{ background: white !important } "
+    "@media not all and (prefers-color-scheme: dark) "
+    "{ body[data-theme=auto] .highlight { background: white !important } }"
     "</style></head>",
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
     '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
@@ -54,6 +57,7 @@ REPAIRS = {
     "<th></th>": "<td></td>",
     '<div id="search-results">': '<h1>Search</h1><div id="search-results">',
     "<pre>": '<pre tabindex="0">',
+    '<div class="math-wrapper docutils container">': '<div class="math-wrapper" tabindex="0">',
 }
 
 

@@ -6,6 +6,7 @@ Only collected when asked for by name, since it takes minutes. NST_SCREENSHOTS n
 the pictures that the tests take; by default they are thrown away.
 """
 
+import importlib.resources
 import os
 import re
 import shutil
@@ -101,6 +102,7 @@ def lab_server(jupyter, notebooks):
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={TOKEN}",
         f"--ServerApp.root_dir={notebooks}",
+        "--LabApp.expose_app_in_browser=True",
     ]
     ready = f"/api/status?token={TOKEN}"
     with serving(["-m", "jupyterlab"], options, jupyter, notebooks.parent, ready) as server:
@@ -115,10 +117,10 @@ def app_server(jupyter, tmp_path_factory):
 
 
 @contextmanager
-def app_serving(env, folder, *options):
+def app_serving(env, folder, *options, port=None):
     """Run the app until the block ends; the server's `link` is the one that it printed."""
-    program = [str(ROOT / "tools" / "serve.py")]
-    with serving(program, options, env, folder, "/voila/static/voila.js") as server:
+    program = [str(ROOT / "tools" / "serve.py"), f"--Studio.runs={folder / 'runs'}"]
+    with serving(program, options, env, folder, "/voila/static/voila.js", port) as server:
         # The log has it as soon as the server answers.
         server.link = re.search(r"http://\S+token=\w+", (folder / "server.log").read_text())[0]
         yield server
@@ -137,11 +139,12 @@ class Server:
 
 
 @contextmanager
-def serving(program, options, env, folder, ready):
+def serving(program, options, env, folder, ready, port=None):
     """Run a server until the block ends; `ready` is answered when it is there."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    if port is None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
     log = folder / "server.log"
     command = [sys.executable, *program, "--no-browser", f"--port={port}", *options]
     with log.open("w") as file:
@@ -213,6 +216,29 @@ def new_page(chromium, tmp_path):
     assert not found, f"errors in the console: {found}"
 
 
+def wait_for_cells(page, count):
+    """Return when a notebook of so many cells is open; before, JupyterLab shows an empty one."""
+    page.wait_for_function(
+        """(count) => document.querySelectorAll(".jp-Notebook .jp-Cell").length === count
+          && document.querySelector(".jp-StatusBar-Left")?.textContent.includes("| Idle")""",
+        arg=count,
+    )
+
+
+def run_all(page):
+    """Run all cells of the notebook that is open; return when they have run."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name=re.compile("^Run All Cells")).first.click()
+    page.wait_for_function(
+        """() => {
+          const cells = [...document.querySelectorAll(".jp-CodeCell")].filter(
+            (cell) => cell.querySelector(".cm-content")?.textContent.trim());
+          const prompts = cells.map((c) => c.querySelector(".jp-InputPrompt").textContent);
+          return prompts.length && prompts.every((text) => /\\d/.test(text));
+        }"""
+    )
+
+
 @pytest.fixture
 def lab(lab_server, notebooks, new_page):
     """A function from a notebook's path to a JupyterLab page in which all its cells have run."""
@@ -220,23 +246,8 @@ def lab(lab_server, notebooks, new_page):
     def open_notebook(path, **viewport):
         page = new_page(**viewport)
         page.goto(f"{lab_server}/lab/tree/{path}?token={TOKEN}&reset")
-        cells = nbformat.read(notebooks / path, as_version=4).cells
-        # Before a notebook is there, JupyterLab shows an empty one, and calls it idle.
-        page.wait_for_function(
-            """(count) => document.querySelectorAll(".jp-Notebook .jp-Cell").length === count
-              && document.querySelector(".jp-StatusBar-Left")?.textContent.includes("| Idle")""",
-            arg=len(cells),
-        )
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name=re.compile("^Run All Cells")).first.click()
-        page.wait_for_function(
-            """() => {
-              const cells = [...document.querySelectorAll(".jp-CodeCell")].filter(
-                (cell) => cell.querySelector(".cm-content")?.textContent.trim());
-              const prompts = cells.map((c) => c.querySelector(".jp-InputPrompt").textContent);
-              return prompts.length && prompts.every((text) => /\\d/.test(text));
-            }"""
-        )
+        wait_for_cells(page, len(nbformat.read(notebooks / path, as_version=4).cells))
+        run_all(page)
         return page
 
     return open_notebook
@@ -265,6 +276,24 @@ def shot(tmp_path):
         place.screenshot(path=folder / f"{name}.png")
 
     return take
+
+
+@pytest.fixture(scope="session")
+def violations():
+    """A function from a page, and a part of it, to what axe-core finds wrong there."""
+    script = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
+
+    def find(page, part="body"):
+        page.evaluate(script)
+        found = page.evaluate(
+            """(part) => axe.run({ include: [part] }, { resultTypes: ["violations"] })
+              .then((done) => done.violations.flatMap((one) => one.nodes.map((node) =>
+                `${one.id}: ${node.html.slice(0, 200)} ${node.any.map((c) => c.message)}`)))""",
+            part,
+        )
+        return sorted(set(found))
+
+    return find
 
 
 @pytest.fixture

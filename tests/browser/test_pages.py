@@ -17,6 +17,15 @@ COURSE = [path.stem for path in sorted((ROOT / "notebooks").glob("0*.ipynb"))]
 RAW = re.compile(r"\\(frac|sum|begin|left|lVert|ell|cdot|times|alpha|text|mathcal)\b|\$\$")
 
 
+# Opens what is folded; of code's many coloured words one of each colour is enough to look at.
+UNFOLD = """() => {
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  const seen = new Set();
+  for (const word of document.querySelectorAll("pre span:not(:has(*))"))
+    if (seen.size === seen.add(word.className).size) word.replaceWith(word.textContent);
+}"""
+
+
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_args):
         """Say nothing."""
@@ -132,3 +141,19 @@ def test_the_site_can_be_searched(made, new_page):
         page.wait_for_selector("#search-results li a")
         found = page.eval_on_selector_all("#search-results li a", "all => all.map((a) => a.href)")
         assert any(COURSE[1] in link for link in found)
+
+
+def test_the_site_is_for_everybody(made, new_page, shot, violations):
+    """On every page axe-core finds nothing, in light and in dark."""
+    page, found = new_page(), {}
+    folder = made("site")
+    with served(folder) as address:
+        for path in sorted(folder.glob("*.html")):
+            page.goto(address + path.name)
+            page.evaluate(UNFOLD)
+            for theme in ("light", "dark"):
+                page.emulate_media(color_scheme=theme)
+                found[path.name, theme] = violations(page)
+            shot(page, f"site-{path.stem}-dark")
+    assert len(found) > 2 * len(COURSE)
+    assert {place: wrong for place, wrong in found.items() if wrong} == {}
