@@ -131,7 +131,7 @@ ROOMS = {
     "grids": "errors files images devices networks settings cache objective loop runs transfer",
     "plots": "errors images features grids",
     "checks": "errors files devices networks losses settings grids",
-    "widgets": f"errors {METHOD} cache grids",
+    "widgets": f"errors files {METHOD} cache grids",
     "cli": f"errors files devices {METHOD} grids plots",
     "__init__": f"errors {METHOD} grids",
     "__main__": "cli",

@@ -22,6 +22,7 @@ from voila.app import Voila
 
 APP = Path(__file__).parent / "app"
 NOTEBOOK = APP.parents[1] / "notebooks" / "explore.ipynb"
+RUNS = APP.parents[1] / "outputs" / "studio"
 
 
 class Kernels(AsyncMappingKernelManager):
@@ -68,6 +69,7 @@ class Studio(Voila):
 
     server = Unicode("", config=True, help="the machine's name, if others are to reach the app")
     ip = Unicode(config=True, help="the address to listen at")
+    runs = Unicode(str(RUNS), config=True, help="the folder for finished runs, by browser")
     aliases = Voila.aliases | {"server": "Studio.server"}
 
     @default("ip")
@@ -78,6 +80,7 @@ class Studio(Voila):
         """Settings first, since those of the command line are to count for more."""
         self.update_config(configuration())
         super().initialize(argv)
+        os.environ["NST_RUNS"] = self.runs  # the studio, in its kernels, reads it
 
     def init_settings(self) -> dict[str, Any]:
         """A page under a name that others have given to this address is not served."""
@@ -96,7 +99,7 @@ def configuration() -> Config:
     c.Voila.notebook_path = str(NOTEBOOK)
     c.Voila.config_file_paths = [str(APP)]  # there is none: those of the user do not count
     c.Voila.auto_token = True
-    # Bytes of a message: an upload is smaller, and is refused in the page if it is not.
+    # Bytes of a message: the page sends files in parts, which are smaller.
     # A page that closes ends its session by a message without an XSRF token, which would be
     # refused. All that a stranger's message could do is the same, to a session whose random name
     # he knows.
@@ -117,8 +120,9 @@ def configuration() -> Config:
         "@voila-dashboards/widgets-manager8",
         "anywidget",
     ]
-    # Sessions whose page was lost without a word end ten minutes later.
-    c.MappingKernelManager.cull_idle_timeout = 600
+    # Sessions whose page was lost without a word end ten minutes later: for the first of them
+    # the view still sends signs of life (nst/widgets/page.py), which count as work.
+    c.MappingKernelManager.cull_idle_timeout = 390
     c.MappingKernelManager.cull_interval = 60
     c.MappingKernelManager.cull_connected = False
     return c

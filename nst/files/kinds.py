@@ -43,17 +43,24 @@ KINDS: tuple[tuple[bytes, str, str], ...] = (
 )  # fmt: skip
 
 
+def known_kind(start: bytes) -> str | None:
+    """What a file is that begins so, if it is surely none that is read, and what to do."""
+    for pattern, what, advice in KINDS:
+        if re.match(pattern, start, re.DOTALL):
+            if what.startswith("is an AVIF") and "AVIF" in Image.OPEN:
+                return None  # then it is broken
+            return f"{what}; {advice}"
+    return None
+
+
 def kind_of(file: IO[bytes]) -> str:
     """What the file is and what to do: "is a PDF document; save one page …"."""
     file.seek(0)
     start = file.read(4096).removeprefix(b"\xef\xbb\xbf")
     if not start:
         return "is empty; give a PNG, JPEG or WebP file"
-    for pattern, what, advice in KINDS:
-        if re.match(pattern, start, re.DOTALL):
-            if what.startswith("is an AVIF") and "AVIF" in Image.OPEN:
-                break  # then it is broken
-            return f"{what}; {advice}"
+    if known := known_kind(start):
+        return known
     if start.startswith(b"\xff\xd8"):
         return jpeg_kind(file)
     if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):

@@ -119,14 +119,15 @@ class ActivationExplorer(View):
             part.add_class(f"nst-{name}")
         left = ipw.VBox(
             [self.caption, self.large, self.patches_caption, self.patches, self.facts],
-            layout=column("440px"),
+            layout=column(440),
         )
-        right = ipw.VBox([self.grid_caption, self.grid], layout=column("560px"))
+        right = ipw.VBox([self.grid_caption, self.grid], layout=column(560))
         pictures = row(left, right, gap="12px 24px")
         pictures.layout.align_items = "flex-start"
         self.fill(
             row(self.picture, self.layer, self.side),
             row(self.channel, self.blend, self.marks),
+            self.error_line,
             pictures,
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 import ipywidgets as ipw
 from PIL import Image
 
-from nst.widgets.common import View, png
+from nst.widgets.common import View, png, reduced
 from nst.widgets.drop import Drop
 from nst.widgets.layout import row
 from nst.widgets.library import Library
@@ -25,16 +25,20 @@ class Choice(ipw.VBox):
         self.when_seen: Callable[[], None] = lambda: None
         self.when_added: Callable[[], None] = lambda: None
         self.chosen = ipw.Dropdown(description=title, options=library.names(kind))
-        self.drop = Drop("or drop your own here", limit=limit, accept="image/*")
+        also = ".nst-canvas" if kind == "content" else ""
+        self.drop = Drop("or drop your own here", limit=limit, accept="image/*", also=also)
+        self.said = view.line()
         self.preview = Picture(width="84px")
         self.preview.add_class("nst-preview")
         self.chosen.layout.width = "auto"
-        self.parts = ipw.VBox([self.chosen, self.drop], layout=ipw.Layout(flex="1 1 150px"))
+        self.parts = ipw.VBox(
+            [self.chosen, self.drop, self.said], layout=ipw.Layout(flex="1 1 150px")
+        )
         super().__init__([row(self.preview, self.parts, gap="6px 12px")])
         self.add_class("nst-choice")
         self.add_class(f"nst-{kind}")
-        view.on(self.chosen, self.look)
-        view.on(self.drop, self.upload, "arrived")
+        view.on(self.chosen, self.look, beside=self.said)
+        view.on(self.drop, self.upload, "arrived", self.said)
 
     @property
     def name(self) -> str:
@@ -57,19 +61,25 @@ class Choice(ipw.VBox):
 
     def look(self) -> None:
         """Show the chosen picture, small."""
-        small = self.picture().copy()
-        small.thumbnail((168, 168))
-        self.preview.data, self.preview.alt = png(small), f"{self.kind} picture: {self.name}"
+        self.preview.data = png(reduced(self.picture(), 168))
+        self.preview.alt = f"{self.kind} picture: {self.name}"
         self.when_seen()
 
     def upload(self) -> None:
         """Take what was dropped."""
-        self.choose(self.library.add(self.drop.name, self.drop.picture()))
+        picture = self.drop.picture()
+        self.choose(self.library.add(self.drop.name, picture, self.drop.data))
         self.when_added()
+        self.view.tell(f"The {self.kind} picture is {self.name}, {spelled(picture)}.")
 
     def picture(self) -> Image.Image:
         """The one that is chosen."""
         return self.library.open(self.name)
+
+
+def spelled(picture: Image.Image) -> str:
+    """Its size in words."""
+    return f"{picture.width} × {picture.height} pixels"
 
 
 class StyleChoice(Choice):
@@ -85,4 +95,4 @@ class StyleChoice(Choice):
         self.share.layout.width = "auto"
         self.share.style.description_width = "initial"
         self.parts.children = [*self.parts.children, self.several]
-        view.on(self.remove, lambda: remove(self))
+        view.on(self.remove, lambda: remove(self), beside=self.said)

@@ -1,6 +1,10 @@
-"""What all views share: a line for errors, controls that report, a still picture."""
+"""What all views share: messages beside controls, controls that report, a still picture."""
 
 import io
+import itertools
+import logging
+import re
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +17,10 @@ from torch import Tensor
 from nst.errors import NstError
 from nst.images import postprocess_image
 from nst.widgets.markup import safe
+from nst.widgets.page import Page
 from nst.widgets.work import Work
+
+LOG = logging.getLogger("nst")
 
 
 def png(picture: Tensor | Image.Image | np.ndarray) -> bytes:
@@ -27,28 +34,65 @@ def png(picture: Tensor | Image.Image | np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def reduced(picture: Image.Image, side: int) -> Image.Image:
+    """The picture with a long side of at most `side` pixels, to be looked at."""
+    scale = side / max(picture.size)
+    if scale >= 1:
+        return picture
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    return picture.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+
+
 def sentence(error: BaseException) -> str:
     """An exception as one sentence for the reader of a view."""
     if isinstance(error, NstError):
         text = str(error)
-        return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+        if re.match(r"[a-z]+(?=[ ,;:]|$)", text):  # a word of ours; names stay as they are written
+            text = text[0].upper() + text[1:]
+        return text + ("" if text.endswith((".", "?", "!")) else ".")
+    LOG.error("This should not have happened", exc_info=error)
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__).lower()
     first = (str(error).splitlines() or [""])[0]
-    return f"This should not have happened: {type(error).__name__}{': ' if first else ''}{first}."
+    return f"This should not have happened: {name}{': ' if first else ''}{first}."
+
+
+class Message(ipw.HTML):
+    """A line for what is said of the controls beside it; empty most of the time.
+
+    The page brings what is said before the eye, gives it the focus, and has it read out.
+    """
+
+    _numbers = itertools.count()  # so that the same words again are said again
+
+    def __init__(self, style: str = "") -> None:
+        super().__init__()
+        self.add_class("nst-said")
+        if style:
+            self.add_class(style)
+
+    def say(self, text: str, role: str = "status", call: bool = True) -> None:
+        """Show the text, as an "alert" or a "status"; without `call` it takes no focus."""
+        called = f' tabindex="-1" data-nst-call="{next(self._numbers)}"' if call else ""
+        kind = "nst-alert" if role == "alert" else "nst-told" if call else "nst-state"
+        self.value = f'<p class="{kind}" role="{role}"{called}>{safe(text)}</p>' if text else ""
 
 
 class View(ipw.VBox):
-    """A column of controls and pictures; under them a line for errors.
+    """A column of controls and pictures, with a line for errors.
 
     Subclasses put their parts in with `fill`, connect controls with `on`, and start jobs with
-    `self.work.start(job)`. What a control's callback or a job raises appears in the error line;
-    if the view is `synchronous` it is also raised, so that an automatic run fails.
+    `self.work.start(job)`. What a control's callback raises appears beside the control, where the
+    view has a `Message` there, and else in the error line, as does what a job raises; if the view
+    is `synchronous` it is also raised, so that an automatic run fails.
     """
 
     def __init__(self, name: str, synchronous: bool | None = None):
         """`name` is what the view is called in the page's styles: "nst-" and the name."""
         self.work = Work(synchronous, self._work_done)
-        self.error_line = ipw.HTML()
-        self.error_line.add_class("nst-error")
+        self.page = Page()
+        self.lines: weakref.WeakSet[Message] = weakref.WeakSet()
+        self.error_line = self.line("nst-error")
+        self._where = self.error_line
         self._error, self._depth, self._muted = "", 0, False
         super().__init__(layout=ipw.Layout(width="100%", align_items="stretch"))
         self.add_class("nst-view")
@@ -57,29 +101,48 @@ class View(ipw.VBox):
         self.observe(self._seen, "_view_count")
 
     def fill(self, *parts: ipw.Widget) -> None:
-        """Show these parts, from top to bottom, and the error line."""
-        self.children = (*parts, self.error_line)
+        """Show these parts, from top to bottom; the error line at the end, if it is not in them."""
+        last = [] if self.error_line in parts else [self.error_line]
+        self.children = (*parts, *last, self.page)
+
+    def line(self, style: str = "") -> Message:
+        """A place for messages, to be put beside the controls that it is given to in `on`."""
+        made = Message(style)
+        self.lines.add(made)
+        return made
 
     @property
     def error(self) -> str:
-        """The sentence that the error line shows; empty if all is well."""
+        """The sentence that is shown of what went wrong; empty if all is well."""
         return self._error
 
     @error.setter
     def error(self, text: str) -> None:
         self._error = text
-        # The role makes screen readers say it as it appears.
-        self.error_line.value = (
-            f'<p role="alert" style="margin:4px 0;padding:6px 10px;color:#8a1c10;line-height:1.4;'
-            f'background:#fdecea;border-left:4px solid #c0392b">{safe(text)}</p>'
-            if text
-            else ""
-        )
+        self._put(text, "alert")
+
+    def tell(self, text: str) -> None:
+        """Say beside the control that was used what came of it; an error goes."""
+        self._error = ""
+        self._put(text, "status")
+
+    def fail(self, text: str) -> None:
+        """Say in the error line what went wrong beside a control's callback."""
+        self._where = self.error_line
+        self.error = text
+
+    def _put(self, text: str, role: str) -> None:
+        """One message at a time, so that no two contradict each other."""
+        for line in self.lines:
+            if line is not self._where and line.value:
+                line.value = ""
+        self._where.say(text, role)
 
     @contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Whatever goes wrong in here appears in the error line; the last error goes from it."""
+    def reporting(self, beside: Message | None = None) -> Iterator[None]:
+        """Whatever goes wrong in here is said there; the last message goes."""
         if self._depth == 0:
+            self._where = beside or self.error_line
             self.error = ""
         self._depth += 1
         try:
@@ -100,12 +163,21 @@ class View(ipw.VBox):
         finally:
             self._muted = before
 
-    def on(self, control: ipw.Widget, react: Callable[[], None], name: str = "value") -> None:
-        """Call `react` when that trait of the control changes, or when a button is clicked."""
+    def on(
+        self,
+        control: ipw.Widget,
+        react: Callable[[], None],
+        name: str = "value",
+        beside: Message | None = None,
+    ) -> None:
+        """Call `react` when that trait of the control changes, or when a button is clicked.
+
+        What is said of it is said in the line `beside` it, by default in the error line.
+        """
 
         def callback(_: Any) -> None:
             if not self._muted:
-                with self.reporting():
+                with self.reporting(beside):
                     react()
 
         if isinstance(control, ipw.Button):
@@ -122,7 +194,7 @@ class View(ipw.VBox):
 
     def _work_done(self) -> None:
         if self.work.error is not None:
-            self.error = sentence(self.work.error)
+            self.fail(sentence(self.work.error))
         self.work_done()
 
     def _seen(self, change: Any) -> None:

@@ -9,6 +9,7 @@ from nst.errors import SettingsError
 from nst.settings import LEARNING_RATES, Settings, gone, make_settings, settled
 from nst.widgets.choice import Choice, StyleChoice
 from nst.widgets.common import View
+from nst.widgets.drop import PIXELS
 from nst.widgets.layers import KINDS, LayerTable, layer_names
 from nst.widgets.library import Library
 from nst.widgets.markup import safe
@@ -23,11 +24,11 @@ SILENT = ("pooling", "padding", "scale", "normalisation", "tv_norm", "style_scal
 
 
 class Limits(NamedTuple):
-    """What a studio takes: long side in pixels, steps at each size, bytes of an upload."""
+    """What a studio takes: long side in pixels, steps at each size, pixels of a given picture."""
 
     size: int = 1024
     steps: int = 1000
-    upload: int = 8_000_000
+    pixels: int = PIXELS
 
 
 class Controls(ipw.VBox):
@@ -36,8 +37,8 @@ class Controls(ipw.VBox):
     def __init__(self, view: View, library: Library, limits: Limits, networks: tuple[str, ...]):
         self.view, self.library, self.limits = view, library, limits
         self.base = make_settings()
-        self.content = Choice(view, library, "content", limits.upload, "Content")
-        self.content.when_added = self._list
+        self.content = Choice(view, library, "content", limits.pixels, "Content")
+        self.content.when_added = self.list_pictures
         self.styles: list[StyleChoice] = []
         self.style_box = ipw.VBox([])
         self.style_box.add_class("nst-style-box")
@@ -55,9 +56,10 @@ class Controls(ipw.VBox):
         self.layers = LayerTable()
         self.silent = ipw.HTML()
         self.defaults = button("Back to the defaults", "nst-defaults")
-        view.on(self.more, self._one_more)
-        view.on(self.network, self._change_network)
-        view.on(self.defaults, self._reset)
+        self.said_of_styles, self.said_of_network = view.line(), view.line()
+        view.on(self.more, self._one_more, beside=self.said_of_styles)
+        view.on(self.network, self._change_network, beside=self.said_of_network)
+        view.on(self.defaults, self._reset, beside=self.said_of_network)
         super().__init__(self._arrange())
         self.add_class("nst-controls")
 
@@ -88,30 +90,35 @@ class Controls(ipw.VBox):
                 ),
             ]
         )
-        layers = ipw.VBox([self.network, self.layers, self.silent, self.defaults])
+        layers = ipw.VBox(
+            [self.network, self.layers, self.silent, self.defaults, self.said_of_network]
+        )
         return [
             self.content,
             self.style_box,
             self.more,
+            self.said_of_styles,
             Fold("How much of each", [weights]),
             Fold("Size and steps", [picture]),
             Fold("Network and layers", [layers]),
         ]
 
-    def _list(self) -> None:
+    def list_pictures(self) -> None:
+        """Offer what has come to the library."""
         for choice in (self.content, *self.styles):
             choice.refresh()
 
     def _one_more(self) -> None:
-        used = [choice.name for choice in self.styles]
-        self.add_style(next(n for n in self.library.names("style") if n not in used))
+        # A sample: which of one's own pictures is meant for a style, nobody has said.
+        used = [self.content.name, *(choice.name for choice in self.styles)]
+        self.add_style(next(n for n in self.library.samples["style"] if n not in used))
 
     def add_style(self, name: str, share: float = 1.0) -> None:
         """One more style picture, up to four."""
         if len(self.styles) == STYLES:
             raise SettingsError(f"at most {STYLES} style pictures can be mixed")
-        choice = StyleChoice(self.view, self.library, self.limits.upload, self.remove_style)
-        choice.share.value, choice.when_added = share, self._list
+        choice = StyleChoice(self.view, self.library, self.limits.pixels, self.remove_style)
+        choice.share.value, choice.when_added = share, self.list_pictures
         choice.choose(name)
         self.styles.append(choice)
         self._show_styles()
@@ -227,7 +234,7 @@ class Controls(ipw.VBox):
         usual = settled(replace(Settings(), optimizer=settings.optimizer, network=settings.network))
         used = settled(settings)
         other = [n for n in SILENT if getattr(used, n) != getattr(usual, n)]
-        kept = ", ".join(f"{name} {getattr(used, name)}" for name in other)
+        kept = ", ".join(f"{name} {spelled(getattr(used, name))}" for name in other)
         lines = [f"Kept from the opened run: {kept}."] if other else []
         if old := gone(settings.to_dict()):
             lines.append(f"The opened run will look different here: {old}.")
@@ -258,6 +265,13 @@ class Controls(ipw.VBox):
                 styles=tuple(choice.name for choice in self.styles),
             )
         )
+
+
+def spelled(value: Any) -> str:
+    """A setting's value in a sentence."""
+    if isinstance(value, tuple):
+        return " and ".join(map(spelled, value))
+    return "none" if value is None else str(value)
 
 
 def whole_numbers(text: str, name: str) -> tuple[int, ...]:

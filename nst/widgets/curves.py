@@ -9,11 +9,12 @@ from nst.widgets.markup import safe
 WIDTH, HEIGHT, LEGEND = 520, 170, 15  # of the drawing and of a line of its legend, in its units
 LEFT, BOTTOM, COLUMNS = 44, 22, 4
 FLOOR = 1e-5  # losses below this share of the largest are not drawn
-# Light to dark with the layer's depth, as in nst.plots; to be seen on white and on black.
+# Each has a contrast of 3 : 1 or more with white and with the dark theme's grey (#212121), which
+# leaves a narrow range of lightness: the style's go from green to violet with the layer's depth.
 SHADES = {
-    "content": ["#e6862a", "#c65a00", "#f2a65e"],
-    "style": ["#8ec1ea", "#5fa3dc", "#3d86c9", "#2a6ab0", "#1b4f91"],
-    "tv": ["#8a8a8a"],
+    "content": ["#d86a00", "#d0417a", "#a86b00"],
+    "style": ["#0f9a8a", "#118fb8", "#2f86d6", "#5b78e0", "#8a6be0"],
+    "tv": ["#7f7f7f"],
 }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import ipywidgets as ipw
 
-from nst.errors import SettingsError
-from nst.widgets.common import View, png
+from nst.errors import ImageError, SettingsError
+from nst.widgets.common import View, png, reduced
 from nst.widgets.drop import Drop
 from nst.widgets.library import Library
 from nst.widgets.parts import button, wide
@@ -24,10 +24,11 @@ class Compare(ipw.VBox):
         self.first = wide(ipw.Dropdown(description="Left"))
         self.second = wide(ipw.Dropdown(description="Right"))
         self.wipe = Wipe(width="512px")
+        self.said = view.line()
         super().__init__([ipw.HTML("There is nothing to compare yet: finish a run.")])
         self.add_class("nst-compare")
         for control in (self.first, self.second):
-            view.on(control, self.compare)
+            view.on(control, self.compare, beside=self.said)
 
     def offer(self, runs: Sequence[Run]) -> None:
         """List the runs that have a picture, of which there is one at least; show the last two."""
@@ -37,7 +38,7 @@ class Compare(ipw.VBox):
         with self.view.muted():
             self.first.options = self.second.options = options
             self.first.value, self.second.value = options[-2][1], options[-1][1]
-        self.children = (self.first, self.second, self.wipe)
+        self.children = (self.first, self.second, self.said, self.wipe)
         self.compare()
 
     def compare(self) -> None:
@@ -49,9 +50,10 @@ class Compare(ipw.VBox):
             setattr(self.wipe, f"{side}_alt", f"run {run.title}" if run else "the content picture")
 
     def _content_of(self, run: Run) -> bytes:
-        content = self.library.open(run.settings.content or "").copy()
-        content.thumbnail((1024, 1024))
-        return png(content)
+        try:
+            return png(reduced(self.library.open(run.settings.content or ""), 1024))
+        except ImageError:  # of a run that was kept without it
+            return b""
 
 
 class Opening(ipw.VBox):
@@ -68,9 +70,11 @@ class Opening(ipw.VBox):
         self.paste = text_area(6, "settings to open, as JSON", "or paste its settings here")
         self.paste.add_class("nst-paste")
         self.button = button("Open these settings", "nst-open")
-        view.on(self.drop, self._read_file, "arrived")
-        view.on(self.button, self._read_paste)
-        super().__init__([self.drop, self.paste, self.button])
+        self.said = view.line()
+        view.on(self.drop, self._read_file, "arrived", self.said)
+        view.on(self.button, self._read_paste, beside=self.said)
+        super().__init__([self.drop, self.paste, self.button, self.said])
+        self.add_class("nst-opening")
 
     def _read_file(self) -> None:
         self.open_settings(self.drop.settings())

@@ -1,7 +1,8 @@
 """A place to drop a file, or to choose one; and what came, as a picture or as settings."""
 
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,57 +10,16 @@ from typing import Any
 import anywidget
 import ipywidgets as ipw
 import traitlets
-from ipywidgets.widgets.trait_types import CByteMemoryView
 from PIL import Image
 
 from nst.errors import ImageError, NstError
+from nst.files.decoding import identify
+from nst.files.kinds import known_kind
 from nst.images import open_image, read_settings
 
-LIMIT = 8_000_000  # bytes; Jupyter's connection breaks at 10 MiB
-
-SCRIPT = """
-function render({ model, el }) {
-  const box = document.createElement("label"), input = document.createElement("input");
-  const text = document.createElement("span");
-  box.className = "nst-drop-box"; input.type = "file";
-  box.append(input, text); el.append(box);
-  const draw = () => {
-    text.textContent = model.get("label"); input.accept = model.get("accept");
-    input.disabled = model.get("disabled");
-    box.classList.toggle("nst-disabled", input.disabled);
-  };
-  const take = async (file) => {
-    if (!file || input.disabled) return;
-    // A file that is too large is not sent: it would break the connection.
-    const fits = file.size <= model.get("limit");
-    const data = fits ? await file.arrayBuffer() : new ArrayBuffer(0);
-    model.set("file", { name: file.name, size: file.size, count: Date.now() });
-    model.set("data", new DataView(data));
-    model.save_changes();
-  };
-  input.addEventListener("change", async () => { await take(input.files[0]); input.value = ""; });
-  const over = (event) => {
-    event.preventDefault(); event.stopPropagation();
-    box.classList.toggle("nst-over", event.type === "dragover");
-    if (event.type === "drop") take(event.dataTransfer.files[0]);
-  };
-  for (const name of ["dragover", "dragleave", "drop"]) box.addEventListener(name, over);
-  for (const name of ["label", "accept", "disabled"]) model.on("change:" + name, draw);
-  draw();
-  // JupyterLab would take arrows and letters for itself, also those meant for lists and buttons.
-  const keep = (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
-  };
-  const calm = () => {
-    const view = el.closest(".nst-view");
-    if (view && !view.dataset.nstCalm) {
-      view.dataset.nstCalm = "yes"; view.addEventListener("keydown", keep);
-    } else if (!view && !el.isConnected) requestAnimationFrame(calm);
-  };
-  calm();
-}
-export default { render };
-"""
+PIXELS = 50_000_000
+MOST = 8  # bytes of a file for each pixel: none that is read takes more, uncompressed
+PART = 2**21  # bytes that the page sends at once
 
 STYLE = """
 .nst-drop-box { position: relative; display: block; padding: 5px 10px; border-radius: 4px;
@@ -67,7 +27,7 @@ STYLE = """
   color: var(--jp-ui-font-color1, #222); font-size: var(--jp-ui-font-size1, 13px);
   line-height: 1.4; }
 .nst-drop-box:hover, .nst-over { background: var(--jp-layout-color2, #eee); }
-.nst-drop-box:focus-within { outline: 2px solid #1a73e8; outline-offset: 1px; }
+.nst-drop-box:has(:focus-visible) { outline: 2px solid #1a73e8; outline-offset: 1px; }
 .nst-drop-box.nst-disabled { opacity: 0.5; cursor: default; }
 .nst-drop-box input { position: absolute; inset: 0; width: 100%; height: 100%; opacity: 0;
   cursor: inherit; }
@@ -77,52 +37,94 @@ STYLE = """
 class Drop(anywidget.AnyWidget):
     """A field that takes one file at a time, by a click, the keyboard, or drag and drop.
 
-    Traits: `label`, what it says; `accept`, as in HTML's file input; `limit`, in bytes, which is
-    checked before anything is sent; `disabled`. `arrived` counts the files that came; the last one
-    is in `file` (its name and size) and `data`, which is empty if it was too large.
+    Traits: `label`, what it says; `accept`, as in HTML's file input; `limit`, a picture's pixels
+    at most; `also`, a CSS selector of what else in the view takes files for it; `disabled`.
+    `arrived` counts the files that came; of the last one there are `name` and `data`, its bytes.
+
+    The page sends a file in parts, each after the last has been taken. The first part tells what
+    the file is: what is surely of no use is not sent any further.
     """
 
-    _esm = SCRIPT
+    _esm = Path(__file__).with_name("drop.js").read_text(encoding="utf-8")
     _css = STYLE
 
     label = traitlets.Unicode("").tag(sync=True)
     accept = traitlets.Unicode("image/*").tag(sync=True)
-    limit = traitlets.Int(LIMIT).tag(sync=True)
+    also = traitlets.Unicode("").tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
-    file = traitlets.Dict().tag(sync=True)
-    data = CByteMemoryView().tag(sync=True)  # the page sends a memoryview, not bytes
     arrived = traitlets.Int(0)
 
-    def __init__(self, label: str, **traits: Any):
+    def __init__(self, label: str, limit: int = PIXELS, **traits: Any):
         super().__init__(label=label, layout=ipw.Layout(margin="0"), **traits)
         self.add_class("nst-drop")
-        # Both traits come in one message, and observers are told when both are set. The page puts
-        # the time into `file`, so that the same file again is a change.
-        self.observe(self._count, "file")
+        self.limit, self.data, self.file, self.refusal = limit, b"", "", ""
+        self._parts: list[bytes] = []
+        self.on_msg(self._receive)
 
     def put(self, name: str, data: bytes) -> None:
         """What the page does when it is given a file."""
-        with self.hold_trait_notifications():
-            self.file = {"name": name, "size": len(data), "count": self.arrived}
-            self.data = data if len(data) <= self.limit else b""
+        arrived, place = self.arrived, 0
+        while self.arrived == arrived:
+            about = {"id": "", "name": name, "size": len(data), "place": place, "readable": True}
+            self._receive(self, about, [data[place : place + PART]])
+            place += PART
 
-    def _count(self, _: Any) -> None:
-        self.arrived += 1
+    def _receive(self, _: Any, about: dict[str, Any], buffers: list[Any]) -> None:
+        """A part of a file has come."""
+        if about["place"] == 0:
+            self._parts, self.file, self.refusal = [], str(about["name"]), ""
+        self._parts.append(b"".join(bytes(part) for part in buffers))
+        if about["place"] == 0:
+            self.refusal = self._refuse(about, self._parts[0])
+        more = not self.refusal and sum(map(len, self._parts)) < about["size"]
+        self.send({"id": about["id"], "more": more})
+        if not more:
+            self.data, self._parts = b"".join(self._parts), []
+            self.arrived += 1
+
+    def _refuse(self, about: dict[str, Any], start: bytes) -> str:
+        """Why the file is of no use, judged by its first part; empty if it may be of use."""
+        if not about["readable"]:
+            name = f"'{self.name}' cannot be read" if about["name"] else "that was no file"
+            return f"{name}; save the picture as a file of its own, and drop that"
+        if known := known_kind(start):
+            return f"'{self.name}' {known}"
+        with suppress(ImageError):  # its header may be cut, or stand at its end
+            if many := self._too_many(identify(io.BytesIO(start), self.name, huge=True)):
+                return many
+        if about["size"] > MOST * self.limit:
+            return (
+                f"'{self.name}' has {about['size'] / 1e6:.0f} MB, more than any picture of "
+                f"{self.limit / 1e6:g} million pixels; make it smaller first"
+            )
+        return ""
+
+    def _too_many(self, image: Image.Image) -> str:
+        """Why a picture has too many pixels; empty if it has not."""
+        pixels = image.width * image.height
+        if pixels <= self.limit:
+            return ""
+        return (
+            f"'{self.name}' has {image.width} × {image.height} pixels, and at most "
+            f"{self.limit / 1e6:g} million are taken; make it smaller first"
+        )
 
     @property
     def name(self) -> str:
         """The file's name, without folders, for whatever system it was written."""
-        name = Path(str(self.file.get("name", "")).replace("\\", "/").replace("\0", "")).name
+        name = Path(self.file.replace("\\", "/").replace("\0", "")).name
         return name[-100:] or "picture"
 
     def picture(self) -> Image.Image:
-        """The file as a picture, upright, in sRGB.
+        """The file as a picture, upright, in sRGB, in all its pixels.
 
         Raises:
-            ImageError: it is too large, or no picture.
+            ImageError: it has too many of them, or is no picture.
         """
         with self._as_file() as path:
-            return open_image(path)
+            with path.open("rb") as file:
+                self.refusal = self._too_many(identify(file, f"'{self.name}'", huge=True))
+            return open_image(self._accepted(path))
 
     def settings(self) -> dict[str, Any]:
         """The settings in a PNG or a .json file.
@@ -133,16 +135,15 @@ class Drop(anywidget.AnyWidget):
         with self._as_file() as path:
             return read_settings(path)
 
+    def _accepted(self, path: Path) -> Path:
+        if self.refusal:
+            raise ImageError(self.refusal)
+        return path
+
     @contextmanager
     def _as_file(self) -> Iterator[Path]:
-        size = self.file.get("size", 0)
-        if max(size, len(self.data)) > self.limit:
-            raise ImageError(
-                f"'{self.name}' has {size / 1e6:.1f} MB, and at most {self.limit / 1e6:g} MB are "
-                "taken; make it smaller first"
-            )
         with TemporaryDirectory() as folder:
-            path = Path(folder) / self.name
+            path = self._accepted(Path(folder) / self.name)
             path.write_bytes(self.data)
             try:
                 yield path

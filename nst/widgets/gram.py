@@ -110,18 +110,19 @@ class GramExplorer(View):
         for name, part in named.items():
             part.add_class(f"nst-{name}")
         matrices = [
-            ipw.VBox([title, heatmap], layout=column("400px"))
+            ipw.VBox([title, heatmap], layout=column(400))
             for title, heatmap in zip(self.titles, self.heatmaps, strict=True)
         ]
         pairs = [part for two in zip(self.captions, self.maps, strict=True) for part in two]
         below = row(
-            ipw.VBox(pairs, layout=column("640px")),
-            ipw.VBox([self.distances], layout=column("360px")),
+            ipw.VBox(pairs, layout=column(640)),
+            ipw.VBox([self.distances], layout=column(360)),
             gap="12px 24px",
         )
         below.layout.align_items = "flex-start"
         self.fill(
             row(*self.pictures, self.layer, self.form),
+            self.error_line,
             row(*matrices, gap="8px 24px"),
             self.legend,
             row(*self.pair),

@@ -34,9 +34,17 @@ def described(control: ipw.Widget, width: str = "320px") -> ipw.Widget:
     return control
 
 
-def column(width: str) -> ipw.Layout:
-    """A column that is narrower on narrow pages."""
-    return ipw.Layout(width=width, max_width="100%", align_items="stretch")
+def column(width: int) -> ipw.Layout:
+    """A column of at most so many pixels; beside others it gives way by a third before it breaks.
+
+    A notebook in a window of 1400 pixels has about 900 for its views.
+    """
+    return ipw.Layout(
+        flex=f"{width} 1 {width * 2 // 3}px",
+        max_width=f"min({width}px, 100%)",
+        min_width="0",
+        align_items="stretch",
+    )
 
 
 def choices(names: Sequence[str], own: Sequence[str] = ()) -> list[str]:

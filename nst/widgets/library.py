@@ -1,5 +1,6 @@
 """The pictures of a studio, by name: the samples, and those that were uploaded."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageChops
@@ -10,27 +11,51 @@ from nst.images import open_image, postprocess_image, sample_names
 from nst.runs.job import Picture
 
 
+@dataclass
+class Own:
+    """A picture that was brought along; decoded when it is first looked at.
+
+    `file` holds the bytes of its file, empty if there is none; `decoded` the picture.
+    """
+
+    file: bytes = b""
+    decoded: Image.Image | None = None
+
+    @property
+    def picture(self) -> Image.Image:
+        """In all its pixels."""
+        if self.decoded is None:
+            self.decoded = open_image(self.file)
+        return self.decoded
+
+
 class Library:
     """Pictures that settings can name. What is not in it cannot be had, whatever a name says."""
 
     def __init__(self) -> None:
         self.samples = sample_names()
-        self.own: dict[str, Image.Image] = {}
+        self.own: dict[str, Own] = {}
 
     def names(self, kind: str) -> list[str]:
         """All names: one's own first, then the samples of that kind, "content" or "style"."""
         other = {"content": "style", "style": "content"}[kind]
         return [*self.own, *self.samples[kind], *self.samples[other]]
 
-    def add(self, name: str, picture: Image.Image) -> str:
-        """Take in a picture; returns the name that it got, since the name may be taken already."""
-        path, number, new = Path(name), 1, name
+    def add(self, name: str, picture: Image.Image | None, file: bytes = b"") -> str:
+        """Take in a picture; returns the name that it got, since the name may be taken already.
+
+        Args:
+            name: of its file.
+            picture: None if it is to be decoded only when it is needed.
+            file: the bytes of its file, if there is one.
+        """
+        path, number, new, one = Path(name), 1, name, Own(file, picture)
         while self.has(new):
-            if new in self.own and _alike(self.own[new], picture):
+            if new in self.own and _alike(self.own[new], one):
                 return new
             number += 1
             new = f"{path.stem} ({number}){path.suffix}"
-        self.own[new] = picture
+        self.own[new] = one
         return new
 
     def take(self, picture: Picture) -> str:
@@ -59,8 +84,11 @@ class Library:
     def open(self, name: str) -> Image.Image:
         """The picture of that name; raises `ImageError` if it is not here."""
         found = self.find(name)
-        return self.own[found] if found in self.own else open_image(found)
+        return self.own[found].picture if found in self.own else open_image(found)
 
 
-def _alike(one: Image.Image, other: Image.Image) -> bool:
-    return one.size == other.size and ImageChops.difference(one, other).getbbox() is None
+def _alike(one: Own, other: Own) -> bool:
+    if one.file and one.file == other.file:
+        return True
+    a, b = one.picture, other.picture
+    return a.size == b.size and ImageChops.difference(a, b).getbbox() is None

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import anywidget
 import ipywidgets as ipw
+import traitlets
 
 from nst.widgets.markup import safe
 
@@ -25,6 +27,35 @@ class Fold(ipw.VBox):
         """Show or hide what is inside."""
         self.button.description = f"{'▾' if self.button.value else '▸'} {self.title}"
         self.inside.layout.display = "flex" if self.button.value else "none"
+
+
+class Progress(anywidget.AnyWidget):
+    """How far a job has come: `value` of `max`; `label` says what it is the progress of."""
+
+    _esm = """
+    function render({ model, el }) {
+      const bar = document.createElement("progress");
+      const draw = () => {
+        bar.max = model.get("max"); bar.value = model.get("value");
+        bar.setAttribute("aria-label", model.get("label"));
+      };
+      for (const name of ["max", "value", "label"]) model.on("change:" + name, draw);
+      el.append(bar); draw();
+    }
+    export default { render };
+    """
+    _css = """
+    .nst-progress { min-width: 120px; }
+    .nst-progress progress { width: 100%; height: 14px; accent-color: #1a73e8; }
+    """
+
+    value = traitlets.Float(0).tag(sync=True)
+    max = traitlets.Float(1).tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, label: str, **traits: Any):
+        super().__init__(label=label, **traits)
+        self.add_class("nst-progress")
 
 
 def button(text: str, style: str, tooltip: str = "", **options: Any) -> ipw.Button:

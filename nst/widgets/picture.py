@@ -75,7 +75,6 @@ STYLE = """
 .nst-frame { position: relative; line-height: 0; }
 .nst-frame img { width: 100%; height: auto; display: block; }
 .nst-pick { cursor: crosshair; }
-.nst-pick:focus-visible { outline: 3px solid #1a73e8; outline-offset: -3px; }
 .nst-mark { position: absolute; box-sizing: border-box; min-width: 7px; min-height: 7px;
   border: 2px solid #fff; box-shadow: 0 0 0 2px #e0226e, inset 0 0 0 1px #e0226e;
   pointer-events: none; z-index: 1; }

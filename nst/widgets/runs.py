@@ -13,7 +13,7 @@ import ipywidgets as ipw
 from nst.images import open_image, save_image
 from nst.runs.results import Result
 from nst.settings import Settings
-from nst.widgets.common import View, png
+from nst.widgets.common import Message, View, png, reduced
 from nst.widgets.layout import row
 from nst.widgets.markup import safe
 from nst.widgets.parts import button, close
@@ -37,7 +37,8 @@ class Run:
     """A run's settings, with its pictures' names, and what became of it.
 
     `reason` is "running", "failed", or as in `nst.Result`; `png` holds the picture with the
-    settings inside, and is empty until there is one; `planned` is the steps at the last size.
+    settings inside, and is empty until there is one; `planned` is the steps at the last size;
+    `asked` the settings as the controls had them; `kept` the name under which it is kept.
     """
 
     number: int
@@ -47,6 +48,8 @@ class Run:
     png: bytes = b""
     planned: int = 0
     delivered: dict[str, float] = field(default_factory=dict)
+    asked: Settings | None = None
+    kept: str = ""
 
     @property
     def json(self) -> str:
@@ -87,12 +90,7 @@ class Run:
 
     def thumbnail(self, size: int = 192) -> bytes:
         """The picture as a small PNG."""
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "a.png"
-            path.write_bytes(self.png)
-            small = open_image(path)
-        small.thumbnail((size, size))
-        return png(small)
+        return png(reduced(open_image(self.png), size))
 
 
 def as_done(settings: Settings, history: Sequence[dict[str, Any]]) -> Settings:
@@ -138,6 +136,7 @@ class Card(ipw.VBox):
         preview: bytes,
         show: Callable[[Run], None],
         again: Callable[[Run], None],
+        said: Message,
     ):
         self.run = run
         self.picture = Picture(data=preview)
@@ -146,8 +145,8 @@ class Card(ipw.VBox):
         self.again_button = button(
             "Open again", "nst-again", f"set all controls as in run {run.number}"
         )
-        view.on(self.show_button, lambda: show(run))
-        view.on(self.again_button, lambda: again(run))
+        view.on(self.show_button, lambda: show(run), beside=said)
+        view.on(self.again_button, lambda: again(run), beside=said)
         buttons = row(self.show_button, self.again_button, gap="4px")
         super().__init__([self.picture, self.caption, buttons])
         self.add_class("nst-card")
@@ -174,9 +173,15 @@ class History(ipw.VBox):
         self.cards: list[Card] = []
         self.shelf = ipw.Box([])
         self.shelf.add_class("nst-shelf")
-        super().__init__([ipw.HTML("<h3>Runs</h3>"), self.shelf])
+        self.said = view.line()
+        super().__init__([ipw.HTML("<h2>Runs</h2>"), self.said, self.shelf])
         self.add_class("nst-history")
         self.layout.display = "none"
+
+    @property
+    def next(self) -> int:
+        """The number of a new run."""
+        return max((card.run.number for card in self.cards), default=0) + 1
 
     @property
     def runs(self) -> list[Run]:
@@ -185,7 +190,7 @@ class History(ipw.VBox):
 
     def add(self, run: Run, preview: bytes) -> None:
         """Put a card for the run in front, with a PNG that it shows until there is a picture."""
-        self.cards.insert(0, Card(self.view, run, preview, self.show, self.again))
+        self.cards.insert(0, Card(self.view, run, preview, self.show, self.again, self.said))
         for card in self.cards[KEPT:]:
             close(card)
         del self.cards[KEPT:]

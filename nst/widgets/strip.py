@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import ipywidgets as ipw
@@ -12,6 +11,7 @@ import torch
 from PIL import Image
 
 from nst.errors import NstError, SettingsError
+from nst.files import expand
 from nst.grids.axes import LAYERS, Planner, combinations, split, text
 from nst.grids.cells import Cell, load_cell
 from nst.grids.workers import Task, run_cell, unpack
@@ -22,6 +22,7 @@ from nst.widgets import draw
 from nst.widgets.common import View, png
 from nst.widgets.layout import choices, described, row, words
 from nst.widgets.markup import safe
+from nst.widgets.parts import Progress
 from nst.widgets.picture import Picture
 from nst.widgets.seen import sample_list
 from nst.widgets.values import DEFAULTS, TOGETHER, parse
@@ -84,7 +85,7 @@ class TradeOffStrip(View):
             raise SettingsError(f"axis is one of {', '.join(DEFAULTS)}; not {axis!r}")
         same = {"sizes": size, "num_steps": steps, "network": network, "rebalance": rebalance}
         self.settings = same | settings
-        self.folder = None if folder is None else Path(folder).expanduser() / "cells"
+        self.folder = None if folder is None else expand(folder, SettingsError) / "cells"
         self.own = {
             name: picture
             for name, picture in (("your content", content), ("your style", style))
@@ -120,7 +121,9 @@ class TradeOffStrip(View):
             ipw.Text(description="Values, with commas", continuous_update=False), "520px"
         )
         self.button = ipw.Button(description="Paint", icon="paint-brush", button_style="primary")
-        self.progress = described(ipw.IntProgress(description="Progress"), "260px")
+        self.progress = Progress(
+            "progress of the row", layout=ipw.Layout(width="260px", max_width="100%")
+        )
         self.note = ipw.HTML()
         self.row = row(gap="12px 12px")
         self.row.layout.align_items = "flex-start"
@@ -139,6 +142,7 @@ class TradeOffStrip(View):
         self.fill(
             row(self.content, self.style, self.axis),
             row(self.values, self.button, self.progress),
+            self.error_line,
             self.note,
             self.row,
         )

@@ -1,8 +1,7 @@
 """The studio: a picture in the style of others, with everything that can be set and seen."""
 
-import base64
+import os
 import threading
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,31 +10,48 @@ from typing import Any
 import ipywidgets as ipw
 from PIL import Image
 
-from nst.errors import SettingsError
+from nst.errors import NstError, SettingsError
 from nst.loop import Step
 from nst.networks import ARCHITECTURES, Network, load_network
 from nst.runs.job import Picture as Source
 from nst.runs.results import Result
 from nst.settings import Settings, make_settings, settled
 from nst.transfer import resume, style_transfer
-from nst.widgets.common import View, png
+from nst.widgets.common import View, png, reduced, sentence
 from nst.widgets.controls import Controls, Limits
-from nst.widgets.curves import curves
 from nst.widgets.drawers import Compare, Opening, text_area
-from nst.widgets.layout import row
+from nst.widgets.keeping import Shelf, find_shelf
 from nst.widgets.library import Library
-from nst.widgets.markup import safe
-from nst.widgets.parts import Fold, button
-from nst.widgets.picture import Picture
-from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, ENDS, History, Run, spell, time_left
+from nst.widgets.parts import Fold
+from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, ENDS, History, Run, spell
+from nst.widgets.stage import PAUSE, Stage
 from nst.widgets.work import Job
 
 CSS = Path(__file__).with_name("studio.css")
-PAUSE = 0.15  # seconds between two pictures, at least: a connection is slower than a GPU
 
 
 class TransferStudio(View):
-    """Choose pictures and settings, start, watch, stop, go on; compare, save and reopen runs."""
+    """Choose pictures and settings, start, watch, stop, go on; compare, save and reopen runs.
+
+    All that is given can be changed in the view.
+
+    Args:
+        content, style: sample names, files, or pictures; a list of styles is mixed.
+        size: long side in pixels; several go from coarse to fine.
+        num_steps: at each size.
+        networks: VGGs to choose from.
+        limits: what the view takes at most; see `Limits`.
+        every: steps from one live picture to the next.
+        device: where to compute; a GPU by default if there is one.
+        folder: where runs are kept as they finish, and found again by the next view: beside the
+            notebook, if it is a name such as "runs". None: as the app says, which keeps them for
+            each browser by itself; elsewhere they are not kept.
+        synchronous: run at once when started, without a thread; see `nst.widgets.View`.
+        changes: any other field of `nst.Settings`.
+
+    Raises:
+        SettingsError, ImageError: they make no sense, or are beyond the limits.
+    """
 
     def __init__(
         self,
@@ -48,25 +64,10 @@ class TransferStudio(View):
         limits: Limits | None = None,
         every: int = 2,
         device: str | None = None,
+        folder: str | os.PathLike | None = None,
         synchronous: bool | None = None,
         **changes: Any,
     ):
-        """All that is given can be changed in the view.
-
-        Args:
-            content, style: sample names, files, or pictures; a list of styles is mixed.
-            size: long side in pixels; several go from coarse to fine.
-            num_steps: at each size.
-            networks: VGGs to choose from.
-            limits: what the view takes at most; see `Limits`.
-            every: steps from one live picture to the next.
-            device: where to compute; a GPU by default if there is one.
-            synchronous: run at once when started, without a thread; see `nst.widgets.View`.
-            changes: any other field of `nst.Settings`.
-
-        Raises:
-            SettingsError, ImageError: they make no sense, or are beyond the limits.
-        """
         super().__init__("studio", synchronous)
         self.every, self.device = every, device
         self.library, self.networks = Library(), dict[tuple[Any, ...], Network]()
@@ -74,7 +75,8 @@ class TransferStudio(View):
         self.run: Run | None = None  # the last that was started
         self.shown: Run | None = None
         self.last: Result | None = None  # from which the last run can go on
-        self.drawn = 0.0
+        self.shelf: Shelf | None = None
+        self.not_kept = ""  # why the last run was not
         self.controls = Controls(self, self.library, self.limits, tuple(networks))
         self.history = History(self, self.show_run, self.open_run)
         self._make_stage()
@@ -88,48 +90,37 @@ class TransferStudio(View):
             **changes,
         )
         self.controls.show(settings)
-        columns = ipw.Box([self.controls, self.stage])
-        columns.add_class("nst-columns")
-        css = ipw.HTML(f"<style>{CSS.read_text()}</style>", layout=ipw.Layout(display="none"))
-        # The error line stands where one looks, not at the end as `fill` has it.
-        self.children = (css, columns, self.history, self.drawers)
+        self._arrange()
         self._allow()
+        find_shelf(folder, self.page, self._take_runs)
 
     # What there is to see
 
     def _make_stage(self) -> None:
         """Buttons, progress, picture and curves."""
-        self.start_button = button("▶ Start", "nst-start", "start", button_style="primary")
-        self.stop_button = button("■ Stop", "nst-stop", "stop, and keep the best picture")
-        self.continue_button = button("Continue", "nst-continue", "go on with the last run")
-        self.progress = ipw.IntProgress(0, 0, 1, layout=ipw.Layout(width="auto"))
-        self.progress.add_class("nst-progress")
-        self.left = ipw.HTML()
-        self.left.add_class("nst-left")
-        self.status = ipw.HTML()
-        self.status.add_class("nst-status")
-        self.canvas = Picture(width="512px")
-        self.canvas.add_class("nst-canvas")
-        self.save = ipw.HTML()
-        self.save.add_class("nst-save")
-        self.chart = ipw.HTML()
-        self.chart.add_class("nst-chart")
+        stage = self.stage = Stage(self)
+        self.start_button, self.stop_button = stage.start, stage.stop
+        self.continue_button, self.status = stage.go_on, stage.status
+        self.progress, self.left, self.canvas = stage.progress, stage.left, stage.canvas
+        self.chart, self.save = stage.chart, stage.save
         self.on(self.start_button, self.start)
         self.on(self.stop_button, self.stop)
         self.on(self.continue_button, self.go_on)
         self.controls.content.when_seen = self._preview
-        buttons = row(self.start_button, self.stop_button, self.continue_button, gap="8px")
-        self.bar = row(self.progress, self.left, gap="4px 12px")
-        head = [buttons, self.status, self.error_line, self.bar]
-        self.stage = ipw.VBox([*head, self.canvas, self.save, self.chart])
-        self.stage.add_class("nst-stage")
+
+    def _arrange(self) -> None:
+        columns = ipw.Box([self.controls, self.stage])
+        columns.add_class("nst-columns")
+        css = ipw.HTML(f"<style>{CSS.read_text()}</style>", layout=ipw.Layout(display="none"))
+        # The error line stands in the stage, beside the buttons.
+        self.children = (css, columns, self.history, self.drawers, self.page)
 
     def _make_drawers(self) -> None:
         """Comparing two runs, the settings to copy, and opening others."""
         self.comparing = Compare(self, self.library)
         self.json_area = text_area(12, "settings of the shown run, as JSON")
         self.json_area.add_class("nst-copy")
-        self.opening = Opening(self, self.limits.upload, self.open_settings)
+        self.opening = Opening(self, self.limits.pixels, self.open_settings)
         self.drawers = ipw.VBox(
             [
                 Fold("Compare two runs", [self.comparing]),
@@ -142,9 +133,8 @@ class TransferStudio(View):
     def _preview(self) -> None:
         """The content picture stands where the first run's picture will be."""
         if self.shown is None:
-            picture = self.controls.content.picture().copy()
-            picture.thumbnail((512, 512))
-            self.canvas.data, self.canvas.alt = png(picture), "the content picture"
+            picture = self.controls.content.picture()
+            self.canvas.data, self.canvas.alt = png(reduced(picture, 512)), "the content picture"
 
     def still(self) -> Image.Image | None:
         """The picture that is shown."""
@@ -161,11 +151,15 @@ class TransferStudio(View):
         if self.work.running:
             return
         self.work.join()  # it may be showing what it has done
-        settings = self.controls.settings()
-        content = self.library.open(settings.content or "")
-        styles: list[Source] = [self.library.open(name) for name in settings.styles]
-        number = self.run.number + 1 if self.run else 1
-        self.run, self.last = Run(number, settings, planned=settings.num_steps[-1]), None
+        try:
+            settings = self.controls.settings()
+            content = self.library.open(settings.content or "")
+            styles: list[Source] = [self.library.open(name) for name in settings.styles]
+        except NstError:
+            self.stage.say("No run was started.")
+            raise
+        self.run = Run(self.history.next, settings, planned=settings.num_steps[-1], asked=settings)
+        self.last = None
         self.history.add(self.run, self.controls.content.preview.data)
         plan = settings.stages(max(content.size))
         self._begin(self.run, plan, partial(self._paint, self.run, content, styles))
@@ -188,14 +182,25 @@ class TransferStudio(View):
         run.reason = "running"
         del run.history[-1]  # evaluated, and recorded, once more
         self._begin(run, plan, partial(self._go_on, run, last, steps))
+        if self.work.running and (changed := self._changed(run)):
+            self.tell(
+                f"Run {run.number} goes on with its own settings; what has been changed since, "
+                f"{changed}, counts from the next Start."
+            )
+
+    def _changed(self, run: Run) -> str:
+        """In what the controls differ from what the run was started with."""
+        try:
+            now = self.controls.settings().to_dict()
+        except NstError:
+            return "something that makes no sense yet"
+        before = run.asked.to_dict() if run.asked else now
+        return ", ".join(name.replace("_", " ") for name in now if now[name] != before[name])
 
     def _begin(self, run: Run, plan: list[tuple[int, int]], job: Job) -> None:
-        self.drawn, self.plan = 0.0, plan
-        self.progress.max = max(1, sum(steps for _, steps in self.plan))
-        self.progress.value, self.progress.bar_style = 0, "info"
-        self.left.value, self.save.value = "", ""
-        self.shown = run
-        self._say(f"Run {run.number} is under way.")
+        self.stage.begin(plan)
+        self.shown, self.page.running = run, True
+        self.stage.say(f"Run {run.number} is under way.")
         self._allow(running=True)
         self.history.refresh(run, run)
         self.work.start(job)
@@ -228,26 +233,20 @@ class TransferStudio(View):
         return self.networks[key]
 
     def _keep(self, run: Run, result: Result) -> Result:
-        self.last = result
+        self.last, self.not_kept = result, ""
         run.take(result)
+        if self.shelf is not None:
+            try:
+                self.shelf.keep(run, self.library)
+            except NstError as error:
+                self.not_kept = sentence(error)
         return result
 
     def _watch(self, run: Run, stop: threading.Event, step: Step) -> bool:
         """Called after every step, by the thread that works: sets traits only."""
         run.history.append(step.record())
-        now, pause = time.monotonic(), 0.0 if self.work.synchronous else PAUSE
-        due = step.number % self.every == 0 or step.number < self.every
-        if due and now - self.drawn >= pause:
-            self.drawn = now
-            self.canvas.data = png(step.image)
-            self.canvas.alt = f"Run {run.title}, after {step.number} steps"
-            self.chart.value = curves(run.history)
-            before = sum(steps for size, steps in self.plan if size < step.size)
-            self.progress.value = before + step.number
-            left = time_left(run.history, self.plan)
-            self.left.value = f"{step.size} px, step {step.number} of {step.of}" + (
-                f", {spell(left)} left" if left else ""
-            )
+        if step.number % self.every == 0 or step.number < self.every:
+            self.stage.watch(run, step, 0.0 if self.work.synchronous else PAUSE)
         return stop.is_set()
 
     def work_done(self) -> None:
@@ -255,19 +254,18 @@ class TransferStudio(View):
         run = self.run
         if run is None:
             return
+        self.page.running = False
         if self.work.error is not None:
             run.reason = "failed"
-            self.progress.bar_style = "danger"
-            self._say(f"Run {run.number} failed.")
+            self.stage.say(f"Run {run.number} failed.")
         else:
-            seconds = run.history[-1]["seconds"]
-            self._say(f"{ENDS[run.reason]} after {spell(seconds)}: run {run.number}, {run.remark}.")
-            self.progress.value = self.progress.max
-            self.progress.bar_style = "success" if run.reason == "finished" else "warning"
-            total = run.delivered.get("total")
-            self.left.value = "" if total is None else f"loss {total:.4g}"
+            self.stage.end(run)
+            seconds = spell(run.history[-1]["seconds"])
+            self.stage.say(f"{ENDS[run.reason]} after {seconds}: run {run.number}, {run.remark}.")
+            if self.not_kept:
+                self.fail(f"Run {run.number} is here, but was not kept. {self.not_kept}")
         if run.png:
-            self.show_run(run)
+            self._show(run)
             self.comparing.offer(self.history.runs)
         self.history.refresh(run, self.shown)
         self._allow()
@@ -275,13 +273,18 @@ class TransferStudio(View):
     def _allow(self, running: bool = False) -> None:
         """Which buttons can be pressed."""
         can_go_on = self.last is not None and self.last.reason in CAN_GO_ON
-        self.start_button.disabled, self.stop_button.disabled = running, not running
-        self.continue_button.disabled = running or not can_go_on
-        self.bar.layout.display = "flex" if running or self.run else "none"
+        self.stage.allow(running, can_go_on, known=running or self.run is not None)
 
-    def _say(self, text: str) -> None:
-        # The role makes screen readers say it.
-        self.status.value = f'<div role="status">{safe(text)}</div>'
+    def _take_runs(self, shelf: Shelf) -> None:
+        self.shelf, runs = shelf, shelf.runs(self.library)
+        self.controls.list_pictures()
+        for run in runs:
+            self.history.add(run, run.png)
+        if runs:
+            self.comparing.offer(self.history.runs)
+            self._show(runs[-1])
+            them = "The run that was" if len(runs) == 1 else f"The {len(runs)} runs that were"
+            self.stage.say(f"{them} finished before can be seen and opened again below.")
 
     # Showing, comparing, saving and opening
 
@@ -289,14 +292,12 @@ class TransferStudio(View):
         """Show the picture, curves and settings of a run; while one is under way, that is shown."""
         if self.work.running:
             raise SettingsError("a run is under way; stop it to look at others")
-        self.shown = run
-        self.canvas.data, self.canvas.alt = run.png, f"Run {run.title}, {run.remark}"
-        self.chart.value, self.json_area.value = curves(run.history), run.json
-        data = base64.b64encode(run.png).decode()
-        self.save.value = (
-            f'<a download="{safe(run.file_name)}" href="data:image/png;base64,{data}">'
-            f"Save run {run.number} as PNG, settings inside</a>"
-        )
+        self._show(run)
+        self.tell(f"Run {run.number} is shown above.")
+
+    def _show(self, run: Run) -> None:
+        self.shown, self.json_area.value = run, run.json
+        self.stage.show(run)
         self.history.refresh(run, run)
 
     def open_run(self, run: Run) -> None:
@@ -311,4 +312,4 @@ class TransferStudio(View):
                 is changed.
         """
         self.controls.show(make_settings(**settings))
-        self._say("The settings are open; press Start to run them.")
+        self.tell("The settings are open; press Start to run them.")

@@ -36,6 +36,7 @@ class Work:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
+        _replace_earlier(self)
 
     def start(self, job: Job) -> bool:
         """Begin the job; False, and nothing happens, if one is running already."""
@@ -108,6 +109,32 @@ def stop_all(wait: float = 0.0) -> None:
 
 # A thread within torch while the interpreter goes away would crash it.
 atexit.register(stop_all, 5.0)
+
+
+# By notebook cell: the request that ran it last, and the work of the views that it made.
+_by_cell: dict[str, tuple[str, "weakref.WeakSet[Work]"]] = {}
+
+
+def _replace_earlier(work: Work) -> None:
+    """Stop what an earlier run of the same cell had begun: after a reload nobody sees it."""
+    cell, request = _asked_by()
+    if not cell:
+        return
+    before, works = _by_cell.get(cell, ("", weakref.WeakSet()))
+    if before != request:
+        for earlier in works:
+            earlier.stop()
+        works = weakref.WeakSet()
+    works.add(work)
+    _by_cell[cell] = request, works
+
+
+def _asked_by() -> tuple[str, str]:
+    """The notebook's cell that is being run and the request to run it; empty elsewhere."""
+    kernel = _kernel()
+    message = kernel.get_parent("shell") if kernel else {}
+    cell = message.get("metadata", {}).get("cellId", "")
+    return str(cell), str(message.get("header", {}).get("msg_id", ""))
 
 
 def _hear_interrupts() -> None:

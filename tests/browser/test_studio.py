@@ -5,6 +5,7 @@ import re
 import time
 
 import pytest
+from PIL import Image
 
 from nst.images import read_settings
 
@@ -51,7 +52,8 @@ def choose(view, content, style, sizes, steps):
 
 
 def status(view):
-    return view.get_by_role("status")
+    """What is said of the run."""
+    return view.locator(".nst-status").get_by_role("status")
 
 
 def shown_json(view):
@@ -86,7 +88,9 @@ def stop_save_and_open_again(page, view, tmp_path):
     assert controls(view) == ["rocket", "ink", "64", "3"]
     opened(view, "Open a saved run")
     view.locator(".nst-reopen input").set_input_files(saved)
-    expect(status(view)).to_contain_text("The settings are open")
+    said = view.locator(".nst-opening").get_by_role("status")
+    expect(said).to_contain_text("The settings are open")
+    expect(said).to_be_in_viewport()
     assert controls(view) == ["cat", "waves", "160", str(first["num_steps"][0])]
     view.locator(".nst-start").click()
     expect(status(view)).to_contain_text("Finished")
@@ -154,9 +158,9 @@ def test_as_an_app(app, app_server, shot, nameless, tmp_path):
     broken = {"name": "words.png", "mimeType": "image/png", "buffer": b"no picture"}
     view.locator(".nst-content input[type=file]").set_input_files(broken)
     expect(view.get_by_role("alert")).to_contain_text("'words.png' is not a picture")
-    large = {"name": "large.png", "mimeType": "image/png", "buffer": bytes(9_000_000)}
-    view.locator(".nst-content input[type=file]").set_input_files(large)
-    expect(view.get_by_role("alert")).to_contain_text("'large.png' has 9.0 MB")
+    Image.new("1", (9000, 6000)).save(tmp_path / "large.png")
+    view.locator(".nst-content input[type=file]").set_input_files(tmp_path / "large.png")
+    expect(view.get_by_role("alert")).to_contain_text("'large.png' has 9000 × 6000 pixels")
     assert nameless(view.element_handle()) == []
     view.locator(".nst-content select").select_option("cat")
     opened(view, "Compare two runs")

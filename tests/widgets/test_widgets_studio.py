@@ -250,13 +250,13 @@ def test_another_picture_of_the_same_name_gets_a_name_of_its_own():
         ("words.png", b"no picture", "'words.png' is not a picture"),
         ("empty.png", b"", "'empty.png' is empty"),
         ("half.png", file_of(Image.effect_noise((64, 64), 50))[:2000], "'half.png' is damaged"),
-        ("large.png", bytes(1001), "'large.png' has 0.0 MB"),
+        ("large.png", file_of(Image.new("RGB", (40, 30))), "'large.png' has 40 × 30 pixels, and"),
         ("../../etc/passwd", b"root", "'passwd' is not a picture"),
         ("C:\\photos\\a.png", b"x", "'a.png' is not a picture"),
     ],
 )
 def test_what_is_no_picture_is_refused_in_a_sentence(name, data, says):
-    limits = Limits(upload=1000 if name == "large.png" else 8_000_000)
+    limits = Limits(pixels=1000 if name == "large.png" else 50_000_000)
     view = TransferStudio(size=64, synchronous=False, limits=limits)
     view.controls.content.drop.put(name, data)
     assert view.error.startswith(says)
@@ -264,14 +264,63 @@ def test_what_is_no_picture_is_refused_in_a_sentence(name, data, says):
     assert view.controls.content.name == "astronaut"
 
 
-def test_the_page_tells_of_a_file_in_two_traits_at_once():
-    drop = Drop("")
+def arriving(drop, name, data, part):
+    """Send a file to a field as the page does, in parts; yields whether more is wanted."""
+    answers = []
+    drop.send = lambda answer: answers.append(answer)
+    for place in range(0, max(1, len(data)), part):
+        about = {"id": "1", "name": name, "size": len(data), "place": place, "readable": True}
+        message = {"method": "custom", "content": about}
+        drop._handle_msg(
+            {"content": {"data": message}, "buffers": [memoryview(data)[place:][:part]]}
+        )
+        assert answers[-1]["id"] == "1"
+        yield answers[-1]["more"]
+
+
+def test_the_page_sends_a_file_in_parts():
+    drop, data = Drop(""), file_of(Image.effect_noise((40, 30), 50))
     seen = []
     drop.observe(lambda _: seen.append((drop.name, drop.data)), "arrived")
-    for count, data in enumerate((b"one", b"two", b"two")):
-        file = {"name": "a.png", "size": 3, "count": count}
-        drop.set_state({"file": file, "data": memoryview(data)})
-    assert seen == [("a.png", b"one"), ("a.png", b"two"), ("a.png", b"two")]
+    for name in ("a.png", "b.png", "b.png"):
+        assert not list(arriving(drop, name, data, 100))[-1]
+    assert seen == [("a.png", data), ("b.png", data), ("b.png", data)]
+    assert drop.picture().size == (40, 30)
+    # Another file in the midst of one takes its place.
+    half = arriving(drop, "half.png", data, 100)
+    assert next(half)
+    list(arriving(drop, "whole.png", data, 1000))
+    assert (drop.name, drop.data) == ("whole.png", data)
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (b"\0\0\0\x18ftypheic", "'big.bin' is an HEIC photograph, as iPhones take them; export"),
+        (b"\0\0\0\x18ftypisom", "'big.bin' is not a picture but a film; save one picture"),
+        (file_of(Image.new("1", (9000, 6000))), "'big.bin' has 9000 × 6000 pixels, and at most 50"),
+        (b"II*\0", "'big.bin' has 401 MB, more than any picture of 50 million pixels"),
+    ],
+)
+def test_what_is_of_no_use_is_not_sent_on(start, says):
+    drop = Drop("")
+    about = {"id": "1", "name": "big.bin", "size": 401_000_000, "place": 0, "readable": True}
+    sent = []
+    drop.send = sent.append
+    drop._receive(drop, about, [start])
+    assert sent == [{"id": "1", "more": False}]
+    assert drop.arrived == 1
+    with pytest.raises(ImageError) as caught:
+        drop.picture()
+    assert str(caught.value).startswith(says)
+
+
+@pytest.mark.parametrize("name", ["", "holidays"])
+def test_a_folder_or_a_link_is_no_file(name):
+    view = TransferStudio(size=64, synchronous=False)
+    about = {"id": "1", "name": name, "size": 0, "place": 0, "readable": False}
+    view.controls.content.drop._receive(None, about, [])
+    assert "save the picture as a file of its own" in view.error
 
 
 # Runs
@@ -453,7 +502,7 @@ def test_a_network_that_is_not_there_is_said_in_a_sentence(small, monkeypatch):
     view.start_button.click()
     with pytest.raises(NstError):
         view.result(PATIENCE)
-    assert view.error == "Vgg16.pth could not be downloaded."
+    assert view.error == "vgg16.pth could not be downloaded."
 
 
 def test_the_network_is_loaded_once(small, monkeypatch):
@@ -473,7 +522,7 @@ def test_settings_go_round_through_the_png(small, tmp_path):
     view.controls.more.click()
     view.start()
     name, data = saved_png(view)
-    assert name == "picture-picture-2--picture-1.png"
+    assert name == f"picture-picture-2--{view.controls.styles[1].name}-1.png"
     (tmp_path / name).write_bytes(data)
     settings = make_settings(**read_settings(tmp_path / name))
     assert settings == view.run.settings == make_settings(**json.loads(view.json_area.value))
@@ -505,7 +554,7 @@ def test_settings_go_round_through_pasted_json(small):
         ("[1]", "This is not a JSON object"),
         ('{"colour": 1}', "There is no setting 'colour'"),
         ('{"sizes": "many"}', "Sizes are whole pixels"),
-        ('{"content_layers": 5}', "Content_layers are names, or weights by name; not 5"),
+        ('{"content_layers": 5}', "content_layers are names, or weights by name; not 5"),
         ('{"content": 5}', "Content is a picture's path, address or name; not 5"),
         ('{"content": "photo.jpg"}', "The picture 'photo.jpg' is not here"),
         ('{"content": "/etc/passwd"}', "The picture '/etc/passwd' is not here"),

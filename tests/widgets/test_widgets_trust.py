@@ -27,7 +27,7 @@ from nst.widgets.curves import curves
 
 EXAMPLES = 3000 if os.environ.get("FAULTS") == "long" else 100
 HOSTILE = "\"'><img src=x onerror=hacked=1>&lt;script"
-OURS = {"a", "b", "br", "caption", "div", "h3", "line", "p", "polyline", "small", "span", "style",
+OURS = {"a", "b", "br", "caption", "div", "h2", "line", "p", "polyline", "small", "span", "style",
         "sub", "svg", "table", "td", "text", "th", "tr"}  # fmt: skip
 FIELDS = [field.name for field in dataclasses.fields(Settings)]
 

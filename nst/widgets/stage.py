@@ -1,0 +1,88 @@
+"""The studio's stage: the buttons of a run, how far it has come, its picture and its curves."""
+
+import base64
+import time
+from collections.abc import Sequence
+
+import ipywidgets as ipw
+
+from nst.loop import Step
+from nst.widgets.common import Message, View, png
+from nst.widgets.curves import curves
+from nst.widgets.layout import row
+from nst.widgets.markup import safe
+from nst.widgets.parts import Progress, button
+from nst.widgets.picture import Picture
+from nst.widgets.runs import Run, spell, time_left
+
+PAUSE = 0.15  # seconds between two pictures, at least: a connection is slower than a GPU
+
+
+class Stage(ipw.VBox):
+    """What a run is begun with and seen by; knows nothing of how it is done."""
+
+    def __init__(self, view: View):
+        self.start = button("▶ Start", "nst-start", "start", button_style="primary")
+        self.stop = button("■ Stop", "nst-stop", "stop, and keep the best picture")
+        self.go_on = button("Continue", "nst-continue", "go on with the last run")
+        self.progress = Progress("progress of the run")
+        self.left, self.save, self.chart = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.status = Message("nst-status")
+        self.canvas = Picture(width="512px")
+        for name in ("left", "save", "chart", "canvas"):
+            getattr(self, name).add_class(f"nst-{name}")
+        self.bar = row(self.progress, self.left, gap="4px 12px")
+        self.drawn, self.plan = 0.0, list[tuple[int, int]]()
+        buttons = row(self.start, self.stop, self.go_on, gap="8px")
+        head = [buttons, self.status, view.error_line, self.bar]
+        super().__init__([*head, self.canvas, self.save, self.chart])
+        self.add_class("nst-stage")
+
+    def say(self, text: str) -> None:
+        """What became of the run; read out, but nobody is called."""
+        self.status.say(text, call=False)
+
+    def allow(self, running: bool, can_go_on: bool, known: bool) -> None:
+        """Which buttons can be pressed; `known`: there is a run that has come so far."""
+        self.start.disabled, self.stop.disabled = running, not running
+        self.go_on.disabled = running or not can_go_on
+        self.bar.layout.display = "flex" if known else "none"
+
+    def begin(self, plan: Sequence[tuple[int, int]]) -> None:
+        """A run of these sizes and steps."""
+        self.drawn, self.plan = 0.0, list(plan)
+        self.progress.max = max(1, sum(steps for _, steps in plan))
+        self.progress.value = 0
+        self.left.value, self.save.value = "", ""
+
+    def watch(self, run: Run, step: Step, pause: float = PAUSE) -> None:
+        """Show a step, if the last one was shown long enough ago; sets traits only."""
+        now = time.monotonic()
+        if now - self.drawn < pause:
+            return
+        self.drawn = now
+        self.canvas.data = png(step.image)
+        self.canvas.alt = f"Run {run.title}, after {step.number} steps"
+        self.chart.value = curves(run.history)
+        before = sum(steps for size, steps in self.plan if size < step.size)
+        self.progress.value = before + step.number
+        left = time_left(run.history, self.plan)
+        self.left.value = f"{step.size} px, step {step.number} of {step.of}" + (
+            f", {spell(left)} left" if left else ""
+        )
+
+    def end(self, run: Run) -> None:
+        """The run has come to its end."""
+        self.progress.value = self.progress.max
+        total = run.delivered.get("total")
+        self.left.value = "" if total is None else f"loss {total:.4g}"
+
+    def show(self, run: Run) -> None:
+        """A run's picture, its curves, and the link to save it."""
+        self.canvas.data, self.canvas.alt = run.png, f"Run {run.title}, {run.remark}"
+        self.chart.value = curves(run.history)
+        data = base64.b64encode(run.png).decode()
+        self.save.value = (
+            f'<a download="{safe(run.file_name)}" href="data:image/png;base64,{data}">'
+            f"Save run {run.number} as PNG, settings inside</a>"
+        )
