@@ -190,7 +190,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "init": ("init is content, style, noise, or a picture's path or name", _is_path),
     "seed": (
-        "seed is a whole number from 0 to 2**63 - 1",
+        f"seed is a whole number from 0 to {2**63 - 1}",
         lambda value: _is_whole(value, 0, 2**63 - 1),
     ),
     "learning_rate": (
@@ -198,7 +198,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: value is None or _is_number(value, math.ulp(0), 1e38),
     ),
     "learning_rate_decay": (
-        "learning_rate_decay is a factor above 0 and up to 1, and a number of steps, as (0.8, 50)",
+        "learning_rate_decay is a factor above 0 and up to 1, and a number of steps, as 0.8 and 50",
         _is_decay,
     ),
     "history": (
