@@ -1,9 +1,10 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, optimizers, loop, transfer. They rest on errors, devices and cache, and on three folders:
-files (what is read and written), kernels (what a GPU computes its own way), hardware (large
-pictures and GPUs) and runs (what a run gives back, and how it is kept). Above them stand grids
+objective, optimizers, loop, transfer. They rest on errors, devices and cache, and on six folders:
+files (what is read and written), kernels (what a GPU computes its own way), statistics (what counts
+as a style), control (colours and regions), hardware (large pictures and GPUs) and runs (what a run
+gives back, and how it is kept). Above them stand grids
 (many runs), plots, checks, widgets and cli. Each imports only those below it. The grader of the
 problem sets is a package of its own, nst_grading.
 """
@@ -15,6 +16,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+from nst.control import load_mask, transfer_colours
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
 from nst.features import extract_features, layer_table
 from nst.grids.experiments import Experiment, grid
@@ -52,6 +54,7 @@ __all__ = [
     "grid",
     "layer_table",
     "load_image",
+    "load_mask",
     "load_network",
     "make_settings",
     "open_image",
@@ -66,4 +69,5 @@ __all__ = [
     "style_transfer",
     "synthesize_texture",
     "total_variation_loss",
+    "transfer_colours",
 ]

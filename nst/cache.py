@@ -52,14 +52,17 @@ def caching(cache: Cache) -> Iterator[None]:
         _current.reset(token)
 
 
-def cached(see: See, network: Network) -> See:
-    """`see`, a method that looks through `network`, asked only for layers that are not cached."""
+def cached(see: See, network: Network, *what: str) -> See:
+    """`see`, a method that looks through `network`, asked only for layers that are not cached.
+
+    `what` tells apart the things that one method may look for.
+    """
     cache = _current.get()
     if cache is None:
         return see
 
     def lookup(image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        start = (see.__qualname__, network, fingerprint(image))
+        start = (see.__qualname__, *what, network, fingerprint(image))
         found = {layer: cache.get((*start, layer)) for layer in layers}
         if missing := [layer for layer, tensor in found.items() if tensor is None]:
             fresh = see(image, missing)

@@ -107,11 +107,12 @@ class Step:
     seconds: float
     at_bounds: float
     _picture: Tensor = field(repr=False, compare=False)
+    _deliver: Callable[[Tensor], Tensor] = field(repr=False, compare=False)
 
     @property
     def image(self) -> Tensor:
-        """A copy of the picture, (1, 3, H, W) in [0, 1]."""
-        return self._picture.detach().clamp(0, 1)
+        """A copy of the picture as one would get it, (1, 3, H, W) in [0, 1]."""
+        return self._deliver(self._picture.detach().clamp(0, 1))
 
     def record(self) -> dict[str, Any]:
         """All but the picture, as plain data for JSON."""
@@ -197,9 +198,11 @@ class Watcher:
         callback: Callback | None,
         bar: tqdm[Any],
         interrupted: threading.Event,
+        deliver: Callable[[Tensor], Tensor],
     ):
+        """`deliver` makes of the picture in the loop what one gets; the rest is as it says."""
         self.sizes, self.history, self.callback = sizes, history, callback
-        self.bar, self.interrupted = bar, interrupted
+        self.bar, self.interrupted, self.deliver = bar, interrupted, deliver
         self.began = time.perf_counter() - seconds
         self.underway: deque[tuple[int, list[str], Reading]] = deque()
 
@@ -238,7 +241,8 @@ class Watcher:
         trouble = state.note(loss)
         size, num_steps = self.sizes[state.size_index]
         terms = dict(zip(names, values, strict=True))
-        step = Step(number, num_steps, size, loss, terms, self.seconds(), at_bounds, state.image)
+        picture = state.image, self.deliver
+        step = Step(number, num_steps, size, loss, terms, self.seconds(), at_bounds, *picture)
         self.history.append(step.record())
         self.bar.set_postfix_str(f"{size} px, loss {loss:.4g}", refresh=False)
         self.bar.update(number > 0)

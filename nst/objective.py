@@ -10,29 +10,50 @@ differ in what they divide these sums by, M = H·W positions of a layer with C c
 
 Equation 4 has Σ(G-A)²/(4·C²·M²) with undivided Gram matrices: the same, as long as the style
 picture is as large as the generated one; here it need not be.
+
+In the place of Gram matrices there may be another statistic (`nst.statistics`), whose distance is
+always relative, and a region of the picture may have a style of its own (`nst.control.regions`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from nst.cache import See, cached
+from nst.control.colours import only_grey
+from nst.control.masks import layer_guides
+from nst.control.regions import Region, Style, regions
 from nst.errors import SettingsError
 from nst.features import extract_features, walk_features
-from nst.losses import gram_matrix, squared_distance, total_variation_loss
+from nst.losses import squared_distance, total_variation_loss
 from nst.networks import Network
 from nst.settings import Settings
+from nst.statistics import STATISTICS, Guide, Part, Statistic
+
+Guides = Mapping[str, Guide | None]  # by layer; None means everywhere
+
+
+class Aim(NamedTuple):
+    """What a layer's activations are to come to: the term's name, and where it is measured."""
+
+    name: str
+    target: Tensor
+    factor: Tensor
+    guide: Guide | None
 
 
 class Objective:
     """The weighted terms of the loss, as a function of the picture.
 
-    `content` and `style` hold, for each layer, a target and its factor: the product of the loss's
-    weight, the layer's weight and the normalisation. Several style pictures give one target, the
-    mean of their Gram matrices weighted by `style_blend`. In "paper" and "mse" this has the same
-    gradient as the weighted sum of their losses; in "relative" that sum would favour the style with
-    the smaller Gram matrix.
+    `content` holds, for each layer, a target and its factor: the product of the loss's weight, the
+    layer's weight and the normalisation; `style` the same for each layer and region. Several style
+    pictures give one target, the mean of their Gram matrices weighted by `style_blend`. In "paper"
+    and "mse" this has the same gradient as the weighted sum of their losses; in "relative" that sum
+    would favour the style with the smaller Gram matrix. `empty` names the layers at which a region
+    is too small to be seen, and has no term.
     """
 
     def __init__(
@@ -41,16 +62,22 @@ class Objective:
         content_image: Tensor | None,
         style_images: Sequence[Tensor],
         settings: Settings,
+        masks: Sequence[Tensor] = (),
+        style_masks: Sequence[Tensor] = (),
     ):
         """Images are (1, 3, H, W) in [0, 1]; style images may have any size.
+
+        For masks see `nst.control.regions.regions`.
 
         Raises:
             SettingsError: no term is left, a picture is missing, or shares and pictures differ.
         """
-        self.network = network
+        self.network, self.grey = network, settings.colour == "content"
+        self.statistic: Statistic = STATISTICS[settings.statistic]
         self.tv_weight, self.tv_norm = settings.tv_weight, settings.tv_norm
         self.content: dict[str, tuple[Tensor, Tensor]] = {}
-        self.style: dict[str, tuple[Tensor, Tensor]] = {}
+        self.style: dict[str, list[Aim]] = {}
+        self.empty: list[str] = []
         if settings.content_weight:
             layers = {n: settings.content_weight * w for n, w in settings.content_layers.items()}
             if content_image is None:
@@ -58,14 +85,15 @@ class Objective:
             see = cached(self.see, network)
             self.content = content_targets(see, content_image, layers, settings.normalisation)
         if settings.style_weight:
-            layers = {n: settings.style_weight * w for n, w in settings.style_layers.items()}
             blend = settings.style_blend or (1.0,) * len(style_images)
             if not style_images or len(blend) != len(style_images):
                 raise SettingsError(
                     f"there are {len(style_images)} style pictures and {len(blend)} shares of them"
                 )
-            grams = cached(self.grams, network)
-            self.style = style_targets(grams, style_images, blend, layers, settings.normalisation)
+            weights, layers_of_each = settings.mask_weights, settings.layers_by_style
+            given = style_images, masks, style_masks, blend, weights, layers_of_each
+            for region in regions(*given):
+                self.aim(region, settings)
         self.layers = layers_of(settings)
         if not self.layers:
             raise SettingsError("there is nothing to minimise: content and style have no weight")
@@ -74,13 +102,65 @@ class Objective:
         """Each layer's activations."""
         return extract_features(self.network, channels_last(image), layers)
 
-    def grams(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Each layer's Gram matrix."""
-        return {layer: gram_matrix(feature) for layer, feature in self.see(image, layers).items()}
+    def measures(
+        self, image: Tensor, layers: Sequence[str], guides: Guides | None = None
+    ) -> dict[str, Tensor]:
+        """Each layer's statistic, such as its Gram matrix."""
+        features = self.see(image, layers)
+        return {n: self.statistic.measure(f, (guides or {}).get(n)) for n, f in features.items()}
+
+    @torch.no_grad()
+    def aim(self, region: Region, settings: Settings) -> None:
+        """Take in what a region's style pictures ask of the layers."""
+        weights = {n: settings.style_weight * w for n, w in settings.style_layers.items() if w}
+        guides = self.guides(region.mask, list(weights), region.name)
+        parts: dict[str, list[Part]] = {layer: [] for layer in guides}
+        for number, style in enumerate(region.styles, 1):
+            # One picture at a time: their activations need not fit into memory together.
+            for layer, part in self.look(style, list(guides), number, settings.statistic).items():
+                parts[layer].append(part)
+        for layer, found in parts.items():
+            whole = sum(part.share for part in found)
+            if not whole:
+                continue
+            target = self.statistic.target([p._replace(share=p.share / whole) for p in found])
+            weight = weights[layer] * self.statistic.weight * region.weight
+            factor = weight * style_factor(self.statistic, target, settings.normalisation)
+            name = f"style {layer}, {region.name}" if region.name else f"style {layer}"
+            self.style.setdefault(layer, []).append(Aim(name, target, factor, guides[layer]))
+        if not any(parts.values()):
+            raise SettingsError(
+                f"{region.name or 'the style'} has no layer that sees it: paint its masks larger, "
+                "or take layers that see less"
+            )
+
+    def look(
+        self, style: Style, layers: Sequence[str], number: int, statistic: str
+    ) -> dict[str, Part]:
+        """What a style picture shows at those of the layers that it is for."""
+        layers = [layer for layer in layers if not style.layers or layer in style.layers]
+        guides = self.guides(style.mask, layers, f"the mask of style picture {number}")
+        if style.mask is None:
+            see = cached(self.measures, self.network, statistic)
+        else:
+            see = partial(self.measures, guides=guides)
+        found = see(style.image, list(guides)) if guides else {}
+        return {n: Part(measured, guides[n], style.share) for n, measured in found.items()}
+
+    def guides(self, mask: Tensor | None, layers: Sequence[str], whose: str) -> Guides:
+        """A guide for each of the layers at which a mask is seen at all; notes the others."""
+        if mask is None:
+            return dict.fromkeys(layers)
+        found = layer_guides(self.network, mask, layers)
+        self.empty += [f"{whose} at {layer}" for layer in layers if layer not in found]
+        return {layer: found[layer] for layer in layers if layer in found}
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """Every term as a scalar, named "content relu4_2", "style relu1_1", …, "tv"."""
-        content, style, smoothness = {}, {}, {}
+        content: dict[str, Tensor] = {}
+        style: dict[str, Tensor] = {}
+        smoothness: dict[str, Tensor] = {}
+        image = only_grey(image) if self.grey else image
         if self.tv_weight:
             # First, so that on the way back it comes last, when memory is free again.
             smoothness["tv"] = self.tv_weight * total_variation_loss(image, self.tv_norm)
@@ -89,11 +169,12 @@ class Objective:
             if layer in self.content:
                 target, factor = self.content[layer]
                 content[layer] = factor * squared_distance(feature, target)
-            if layer in self.style:
-                target, factor = self.style[layer]
-                style[layer] = factor * squared_distance(gram_matrix(feature), target)
+            for aim in self.style.get(layer, ()):
+                measured = self.statistic.measure(feature, aim.guide)
+                distance = self.statistic.distance(measured, aim.target, aim.guide)
+                style[aim.name] = aim.factor * distance
         terms = {f"content {layer}": content[layer] for layer in self.content}
-        terms |= {f"style {layer}": style[layer] for layer in self.style}
+        terms |= {aim.name: style[aim.name] for aims in self.style.values() for aim in aims}
         return terms | smoothness
 
     def loss_and_gradient(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -138,27 +219,6 @@ def content_targets(
     }
 
 
-@torch.no_grad()
-def style_targets(
-    grams: See,
-    images: Sequence[Tensor],
-    blend: Sequence[float],
-    weights: dict[str, float],
-    normalisation: str,
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Each layer's blended Gram matrix, and the factor of its squared differences."""
-    layers = [layer for layer, weight in weights.items() if weight]
-    targets = dict.fromkeys(layers, torch.zeros(()))
-    for image, part in zip(images, blend, strict=True):
-        # One picture at a time: their activations need not fit into memory together.
-        for layer, gram in grams(image, layers).items():
-            targets[layer] = gram * (part / sum(blend)) + targets[layer].to(gram.device)
-    return {
-        layer: (target, weights[layer] * style_factor(target, normalisation))
-        for layer, target in targets.items()
-    }
-
-
 def content_factor(target: Tensor, normalisation: str) -> Tensor:
     """What the sum of squared differences of activations is multiplied by; see above."""
     if normalisation == "relative":
@@ -166,8 +226,8 @@ def content_factor(target: Tensor, normalisation: str) -> Tensor:
     return torch.full_like(target.sum(), 0.5 if normalisation == "paper" else 1 / target.numel())
 
 
-def style_factor(target: Tensor, normalisation: str) -> Tensor:
-    """What the sum of squared differences of Gram matrices is multiplied by; see above."""
+def style_factor(statistic: Statistic, target: Tensor, normalisation: str) -> Tensor:
+    """What a statistic's distance from the target is multiplied by; see above."""
     if normalisation == "relative":
-        return 1 / target.square().sum().clamp(min=1e-12)
+        return 1 / statistic.size(target).clamp(min=1e-12)
     return torch.full_like(target.sum(), 0.25 if normalisation == "paper" else 1 / target.numel())

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from nst.control.colours import COLOURS
+from nst.control.regions import pictures_used
 from nst.errors import SettingsError
 from nst.files.fields import LAYER_FIELDS, check, plain, share, shown
 from nst.networks import BUILT_IN, EDITION, PADDINGS, POOLINGS, SCALES, made_for
+from nst.statistics import STATISTICS
 
 LEARNING_RATES = {"lbfgs": 1.0, "lbfgs-plain": 1.0, "adam": 0.05}
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -28,8 +31,21 @@ class Settings:
         normalisation: "relative", "paper" or "mse"; see `nst.objective`.
         content_weight, style_weight, tv_weight: weights of the three losses; 0 leaves one out.
         tv_norm: see `total_variation_loss`.
+        statistic: what counts as a style: "gram", "mean-std", "covariance", "sliced" or "nearest";
+            see `nst.statistics`. A `style_weight` means about the same strength with each.
+        colour: whose colours the painting has: "style", "content" (only the luminance is painted),
+            "match" (the style pictures first get the content's mean and covariance of colours) or
+            "histogram" (its histograms of red, green and blue); see `nst.control.colours`.
         style_blend: shares of the style pictures; empty: all alike.
-        style_scale: long side of the style pictures as a multiple of the picture's.
+        style_scale: long side of the style pictures as a multiple of the picture's, and so the size
+            of strokes; several numbers: of each picture or region.
+        layers_by_style: for each style picture or region the style layers that it is for, as
+            (("relu1_1", "relu2_1"), ("relu4_1",)): fine texture of one, coarse structure of
+            another; an empty tuple within means all. Empty: all of them for each.
+        masks: names or paths of the content's masks, each the region of one style picture; see
+            `nst.control.regions.pictures_used` and, for what a mask may be, `nst.load_mask`.
+        style_masks: of each style picture, the part that counts as the style.
+        mask_weights: factors of the style's weight by region; empty: 1.
         sizes: long side of the picture in pixels, coarse to fine; never more than the content's.
             Those at which a picture is too small for the network are left out.
         num_steps: optimisation steps at each size; the last number holds for all further sizes.
@@ -60,8 +76,14 @@ class Settings:
     style_weight: float = 1000.0
     tv_weight: float = 3.0
     tv_norm: str = "l2"
+    statistic: str = "gram"
+    colour: str = "style"
     style_blend: tuple[float, ...] = ()
-    style_scale: float = 1.0
+    style_scale: float | tuple[float, ...] = 1.0
+    layers_by_style: tuple[tuple[str, ...], ...] = ()
+    masks: tuple[str, ...] = ()
+    style_masks: tuple[str, ...] = ()
+    mask_weights: tuple[float, ...] = ()
     sizes: tuple[int, ...] = (256, 512)
     num_steps: tuple[int, ...] = (40, 30)
     init: str = "content"
@@ -88,6 +110,22 @@ class Settings:
     def steps_at(self, index: int) -> int:
         """Steps at the size with that index."""
         return self.num_steps[min(index, len(self.num_steps) - 1)]
+
+    def style_sizes(self, size: int, count: int) -> list[int]:
+        """Long sides of `count` style pictures for a picture with a long side of `size`."""
+        given = self.style_scale
+        scales = given if isinstance(given, tuple) else (given,) * count
+        return [round(size * scale) for scale in scales]
+
+    def used(self, styles: int) -> int:
+        """How many of so many style pictures are used, by `nst.control.regions.pictures_used`.
+
+        Raises:
+            SettingsError: a field has another number of entries.
+        """
+        names = ("style_scale", "layers_by_style", "style_masks", "mask_weights")
+        lists = {n: getattr(self, n) for n in names if isinstance(getattr(self, n), tuple)}
+        return pictures_used(styles, len(self.masks), lists)
 
     def stages(self, longest: int) -> list[tuple[int, int]]:
         """Long side and steps at each size, none larger than that of the content picture."""
@@ -227,6 +265,8 @@ CHOICES = {
     "scale": (None, *SCALES),
     "normalisation": ("relative", "paper", "mse"),
     "tv_norm": ("l2", "l1", "l1-sum"),
+    "statistic": tuple(STATISTICS),
+    "colour": COLOURS,
     "optimizer": tuple(LEARNING_RATES),
     "bounds": ("projected", "closure", "end"),
 }

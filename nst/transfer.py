@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nst.control.masks import Mask, load_mask
+from nst.control.regions import spread
 from nst.devices import own_modes, pick_device, pick_precision
 from nst.errors import SettingsError, WeightsError
 from nst.files.checkpoints import hash_weights
@@ -36,6 +38,8 @@ def style_transfer(
     device: torch.device | str | None = None,
     precision: str | None = None,
     memory_limit: int | str | None = None,
+    masks: Mask | Sequence[Mask] | None = None,
+    style_masks: Mask | Sequence[Mask] | None = None,
     callback: Callback | None = None,
     progress: bool | None = None,
     **changes: Any,
@@ -60,9 +64,13 @@ def style_transfer(
             evaluated in tiles where it has to be, which changes nothing but the time, and L-BFGS's
             history shortened, which is said. For VGGs. Without a limit, a run that runs out of
             memory goes on in tiles.
+        masks: where in the content picture the style is painted, one mask for each region: names,
+            files or arrays, as `load_mask` takes them. One style picture is then that of all
+            regions; of several each is that of one, and the last may be that of what is left.
+        style_masks: which part of each style picture counts as its style; "all" for all of it.
         callback: is given a `Step` after each step; if it returns True, the run stops.
         progress: show a bar; by default in terminals and notebooks.
-        changes: any other field of `Settings`: weights, sizes, optimizer, seed, …
+        changes: any other field of `Settings`: weights, sizes, colour, statistic, optimizer, …
 
     Raises:
         SettingsError, ImageError, WeightsError: before the run begins. Once it runs, it hands back
@@ -79,6 +87,7 @@ def style_transfer(
     else:
         check_network(network)
     names = [name_of(style) for style in styles]
+    where, within = listed(masks), listed(style_masks)
     settings = make_settings(
         preset,
         content_layers=content_layers,
@@ -88,6 +97,8 @@ def style_transfer(
         content=name_of(content_image),
         styles=names if all(names) else None,
         init=None if init is None else name_of(init) or "given",
+        masks=[name_of(mask) or "given" for mask in where],
+        style_masks=[name_of(mask) or "given" for mask in within],
         **changes,
     )
     if old := gone({"edition": None} | changes | {"network": settings.network}):
@@ -100,10 +111,14 @@ def style_transfer(
     with room_for_pictures():
         network = fit_out(network, place, pick_precision(precision, place))
         content = load(content_image, max(settings.sizes), place)
-        style_size = round(max(settings.sizes) * settings.style_scale)
-        loaded = [load(style, style_size, place) for style in styles]
+        sides = style_sides(settings, len(styles))
+        loaded = [load(style, side, place) for style, side in zip(styles, sides, strict=True)]
         settings = visible(settings, network, content, loaded)
-        job = Job(settings, network, content, loaded, parse_bytes(memory_limit), weights)
+        of_content = [load_mask(mask, content) for mask in where]
+        pairs = zip(within, spread(loaded, len(within)), strict=False)
+        of_styles = [load_mask(mask, style) for mask, style in pairs]
+        limit = parse_bytes(memory_limit)
+        job = Job(settings, network, content, loaded, limit, weights, of_content, of_styles)
         state = State(job.start(settings.init if init is None else init))
     return job.run(state, [], 0.0, callback, progress)
 
@@ -179,8 +194,9 @@ def resume(
         network = fit_out(network, place, pick_precision(precision, place))
         # But for what the optimiser knows, which may have to be shortened before it fits.
         content, styles = on_device(saved.content, place), on_device(saved.styles, place)
+        masks, within = on_device(saved.masks, place), on_device(saved.style_masks, place)
         state = State(**{name: on_device(it, place) for name, it in vars(saved.state).items()})
-    job = Job(settings, network, content, styles, limit, saved.weights)
+    job = Job(settings, network, content, styles, limit, saved.weights, masks, within)
     if state.totals:
         # The step at which the run stopped is evaluated, and recorded, once more.
         del state.totals[-1], history[-1]
@@ -199,6 +215,24 @@ def network_of(settings: Settings) -> Network:
     return load_network(
         settings.network, settings.weights, settings.pooling, settings.padding, settings.scale
     )
+
+
+def style_sides(settings: Settings, styles: int) -> list[int]:
+    """How large each of so many style pictures is loaded: as the largest size asks for.
+
+    Raises:
+        SettingsError: there are too few or too many for the masks and other lists.
+    """
+    sides = settings.style_sizes(max(settings.sizes), settings.used(styles))
+    return [max(sides)] if styles == 1 else sides
+
+
+def listed(masks: Any) -> list[Any]:
+    """Masks as a list: none, one by itself, or several."""
+    found = [] if masks is None else list(masks) if isinstance(masks, list | tuple) else [masks]
+    if any(isinstance(mask, str) and mask == "given" for mask in found):
+        raise SettingsError("the run had a mask without a name; give it as masks or style_masks")
+    return found
 
 
 def name_of(picture: Picture) -> str | None:

@@ -22,7 +22,10 @@ WORD = re.compile(rf"[\w.:/-]{{1,{NAME}}}", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # they would move a terminal's cursor
 SHOWN = 60  # characters of a value in a sentence
 
-LISTS = ("sizes", "num_steps", "style_blend", "learning_rate_decay", "styles")
+LISTS = (
+    *("sizes", "num_steps", "style_blend", "learning_rate_decay", "styles"),
+    *("masks", "style_masks", "mask_weights", "layers_by_style"),
+)
 WEIGHTS = ("content_weight", "style_weight", "tv_weight")
 LAYER_FIELDS = ("content_layers", "style_layers")
 
@@ -47,7 +50,9 @@ def plain(name: str, value: Any, together: float) -> Any:
             raise SettingsError(f"{name} are names, or weights by name; not {shown(value)}")
         return share(names, together)
     if isinstance(value, list | tuple | range):
-        return tuple(_bare(item) for item in value)
+        items: Any = (_bare(item) for item in value)
+        items = tuple(tuple(item) if isinstance(item, list) else item for item in items)
+        return items[0] if name == "style_scale" and len(items) == 1 else items
     return (value,) if name in LISTS else value
 
 
@@ -79,6 +84,23 @@ def check(values: Mapping[str, Any], choices: Mapping[str, Sequence[str | None]]
         raise SettingsError(
             f"learning_rate is a number, for L-BFGS at least 0.1, or leave it out; not {rate:g}"
         )
+    _check_together(values)
+
+
+def _check_together(values: Mapping[str, Any]) -> None:
+    """Fields that exclude each other, or need each other."""
+    statistic, normalisation = values["statistic"], values["normalisation"]
+    if statistic != "gram" and normalisation != "relative":
+        raise SettingsError(
+            f"the normalisation {normalisation} is of Gram matrices: with the statistic "
+            f"{statistic} take normalisation='relative', and weights as the default preset's"
+        )
+    if values["masks"] and values["style_blend"]:
+        raise SettingsError(
+            "with masks each region has one style: give mask_weights in the place of style_blend"
+        )
+    if values["mask_weights"] and not values["masks"]:
+        raise SettingsError("mask_weights are of regions: give masks, or leave them out")
 
 
 def shown(value: Any) -> str:
@@ -155,6 +177,17 @@ def _are_shares(value: Any) -> bool:
     return value == () or (fits and sum(value) > 0)
 
 
+def _are_scales(value: Any) -> bool:
+    def fits(scale: Any) -> bool:
+        return _is_number(scale, 0.01, 10)
+
+    return fits(value) or _are(value, PICTURES, fits)
+
+
+def _are_names_of_layers(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) <= LAYERS and all(map(_is_word, value))
+
+
 def _is_decay(value: Any) -> bool:
     if not (isinstance(value, tuple) and len(value) == 2):
         return False
@@ -177,8 +210,16 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         _are_shares,
     ),
     "style_scale": (
-        "style_scale is a number from 0.01 to 10",
-        lambda value: _is_number(value, 0.01, 10),
+        f"style_scale is a number from 0.01 to 10, or one for each of at most {PICTURES} pictures",
+        _are_scales,
+    ),
+    "layers_by_style": (
+        f"layers_by_style are tuples of layers' names, one for each of at most {PICTURES} pictures",
+        lambda value: value == () or _are(value, PICTURES, _are_names_of_layers),
+    ),
+    "mask_weights": (
+        f"mask_weights are numbers from 0 to {WEIGHT:g}, not all 0, of at most {PICTURES} regions",
+        _are_shares,
     ),
     "sizes": (
         f"sizes are whole pixels from coarse to fine, at most {SIZES} of them, each up to 100000",
@@ -212,6 +253,14 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "content": (
         "content is a picture's path, address or name",
         lambda value: value is None or _is_path(value),
+    ),
+    "masks": (
+        f"masks are names or paths of at most {PICTURES} masks",
+        lambda value: value == () or _are(value, PICTURES, _is_path),
+    ),
+    "style_masks": (
+        f"style_masks are names or paths of at most {PICTURES} masks",
+        lambda value: value == () or _are(value, PICTURES, _is_path),
     ),
     "styles": (
         f"styles are paths, addresses or names of at most {PICTURES} pictures",

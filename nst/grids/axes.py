@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 import numpy as np
 import torch
 
+from nst.control.masks import load_mask
+from nst.control.regions import spread
 from nst.errors import SettingsError
-from nst.grids.workers import Task, pack
+from nst.grids.workers import Task, pack, unpack
 from nst.networks import ARCHITECTURES, Network
 from nst.settings import Settings, make_settings, settled
-from nst.transfer import load, name_of
+from nst.transfer import listed, load, name_of, style_sides
 
-PICTURES = ("content", "style", "init")
+PICTURES = ("content", "style", "init", "masks", "style_masks")
 LAYERS = ("content_layers", "style_layers")
 STARTS = ("content", "style", "noise")  # what init may be besides a picture
 
@@ -131,6 +133,7 @@ class Planner:
         changes = {name: value for name, value in values.items() if value is not None}
         content, init = changes.pop("content", None), changes.pop("init", None)
         styles, preset = changes.pop("style", None), changes.pop("preset", "default")
+        where, within = (listed(changes.pop(name, None)) for name in ("masks", "style_masks"))
         rebalance = changes.pop("rebalance", True)
         if content is None or styles is None:
             raise SettingsError("a grid needs pictures: content=… and style=…")
@@ -144,11 +147,14 @@ class Planner:
                 content=name_of(content),
                 styles=names if all(names) else None,
                 init=None if init is None else name_of(init) or "given",
+                masks=[name_of(mask) or "given" for mask in where],
+                style_masks=[name_of(mask) or "given" for mask in within],
                 **_by_name(changes),
             )
         )
-        size, style_size = max(settings.sizes), round(max(settings.sizes) * settings.style_scale)
-        packed = self.packed(content, size)
+        packed = self.packed(content, max(settings.sizes))
+        sides = style_sides(settings, len(styles))
+        seen = [self.packed(style, side) for style, side in zip(styles, sides, strict=True)]
         start: str | np.ndarray = settings.init
         if start not in STARTS:
             start = self.packed(init, min(settings.sizes[0], max(packed.shape)))
@@ -156,9 +162,11 @@ class Planner:
             settings,
             self.reference(settings, preset) if rebalance and self.firsts else None,
             packed,
-            tuple(self.packed(style, style_size) for style in styles),
+            tuple(seen),
             start,
             None if self.device is None else str(self.device),
+            tuple(packed_mask(mask, packed) for mask in where),
+            tuple(map(packed_mask, within, spread(seen, len(within)))),
         )
 
     def reference(self, settings: Settings, preset: str) -> Settings:
@@ -177,6 +185,11 @@ class Planner:
         if key not in self.pictures:
             self.pictures[key] = pack(load(picture, size, torch.device("cpu")))
         return self.pictures[key]
+
+
+def packed_mask(mask: Any, picture: np.ndarray) -> np.ndarray:
+    """A mask over a packed picture, as workers get it."""
+    return pack(load_mask(mask, unpack(picture, torch.device("cpu"))))
 
 
 def _by_name(changes: dict[str, Any]) -> dict[str, Any]:

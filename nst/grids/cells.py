@@ -93,7 +93,8 @@ def hash_of(values: dict[str, Any]) -> str:
 def nameless(settings: Settings) -> Settings:
     """The settings without what a saved cell may have otherwise: names, and rebalanced weights."""
     weights = {"content_weight": 1.0, "style_weight": 1.0}
-    return replace(settings, content=None, styles=(), init="", **weights)  # type: ignore[arg-type]
+    masks = {"masks": ("",) * len(settings.masks), "style_masks": ("",) * len(settings.style_masks)}
+    return replace(settings, content=None, styles=(), init="", **weights, **masks)  # type: ignore[arg-type]
 
 
 def find(folder: Path, key: str) -> Path | None:

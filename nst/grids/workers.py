@@ -17,7 +17,6 @@ from nst.grids.cells import Cell
 from nst.images import postprocess_image, resize
 from nst.loop import Callback, State
 from nst.networks import Network, fit_out, load_network
-from nst.objective import Objective
 from nst.runs.job import Job
 from nst.settings import Settings, settled
 
@@ -28,7 +27,7 @@ CACHE = Cache()  # this process's
 class Task:
     """What a worker needs, which may be a machine that sees none of our files.
 
-    `content`, `styles` and, unless it is a word, `init` are packed pictures; see `pack`. They go
+    `content`, `styles`, the masks and, unless it is a word, `init` are packed; see `pack`. They go
     with every task, since what is sent ahead would be lost with its worker. `reference` is as for
     `rebalance`; None leaves the weights alone.
     """
@@ -39,13 +38,16 @@ class Task:
     styles: tuple[np.ndarray, ...]
     init: str | np.ndarray
     device: str | None = None
+    masks: tuple[np.ndarray, ...] = ()
+    style_masks: tuple[np.ndarray, ...] = ()
 
     def key(self) -> str:
         """The same for what gives the same picture, wherever its files are."""
         nameless: dict[str, Any] = {"content": None, "styles": (), "init": ""}
+        nameless |= {"masks": (), "style_masks": ()}
         settings = [s and replace(s, **nameless).to_dict() for s in (self.settings, self.reference)]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-        for picture in (self.content, *self.styles, self.init):
+        for picture in (self.content, *self.styles, self.init, *self.masks, *self.style_masks):
             digest.update(repr(getattr(picture, "shape", "")).encode())
             digest.update(picture.encode() if isinstance(picture, str) else picture.tobytes())
         return digest.hexdigest()[:16]
@@ -70,7 +72,10 @@ def _run(task: Task, callback: Callback | None) -> Cell:
     settings, network = task.settings, loaded_network(task.settings, place)
     content, *styles = (unpack(picture, place) for picture in (task.content, *task.styles))
     with caching(CACHE):
-        job = Job(settings, network, content, styles)
+        masks, within = (
+            [unpack(m, place) for m in them] for them in (task.masks, task.style_masks)
+        )
+        job = Job(settings, network, content, styles, masks=masks, style_masks=within)
         if task.reference:
             settings = job.settings = rebalance(job, task.reference)
         init = task.init if isinstance(task.init, str) else unpack(task.init, place)
@@ -109,7 +114,7 @@ def rebalance(job: Job, reference: Settings) -> Settings:
         pushes = []
         for names in (getattr(reference, layers), getattr(settings, layers)):
             only = replace(job.settings, **alone, **{layers: names})
-            objective = Objective(job.network, content, styles, only)
+            objective = replace(job, settings=only).objective(content, styles, None)
             pushes.append(objective.loss_and_gradient(halfway)[1].norm().item())
         if all(pushes):  # else the two pictures are one
             changed: Any = {weight: getattr(settings, weight) * pushes[0] / pushes[1]}

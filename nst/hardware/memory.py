@@ -12,7 +12,7 @@ from torch import nn
 from nst.devices import is_full
 from nst.errors import SettingsError
 from nst.features import layer_table
-from nst.hardware.scales import only_vgg, smallest_tile, view
+from nst.hardware.tiles import only_vgg, smallest_tile, view
 from nst.networks import VGG, Network, Pool
 from nst.objective import layers_of
 from nst.settings import Settings

@@ -4,121 +4,26 @@ A layer's Gram matrix is a sum over positions, and everything else is local. So 
 the tiles adds up the Gram matrices, which give the loss and its derivative with respect to them; a
 second pass gives each tile what its own positions contribute to the gradient. Nothing is blended
 or approximated: a tile is computed with a margin as wide as its activations see, so that they are
-those of the whole picture.
+those of the whole picture. Statistics of style that are no sums need a layer's activations all
+together: the first pass keeps these instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import pairwise, product
-from types import EllipsisType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from nst.control.colours import only_grey
 from nst.devices import is_full
-from nst.errors import SettingsError
-from nst.features import layer_table
-from nst.losses import gram_matrix, total_variation_loss
+from nst.hardware.tiles import Index, Tile, positions, positions_of, smallest_tile, view
+from nst.losses import total_variation_loss
 from nst.networks import VGG, Network
-from nst.objective import Objective
+from nst.objective import Guides, Objective
+from nst.statistics import Guide
 
-SMALLEST = 16  # pixels; smaller tiles are more than anyone waits for
-
-Index = tuple[EllipsisType, slice, slice]
-
-
-class Span(NamedTuple):
-    """One side of a tile: it owns pixels `start` to `stop`, and is computed from `first` to `last`.
-
-    They differ by the margin, but for what the picture's edge cuts off.
-    """
-
-    start: int
-    stop: int
-    first: int
-    last: int
-
-
-class Tile(NamedTuple):
-    """A rectangle of the picture. Every position of every layer is some tile's own."""
-
-    rows: Span
-    columns: Span
-
-    @property
-    def seen(self) -> Index:
-        """The pixels from which the tile is computed."""
-        rows, columns = (slice(side.first, side.last) for side in self)
-        return ..., rows, columns
-
-    def own(self, stride: int) -> Index:
-        """Own positions of a layer, in the tile's activations."""
-        rows, columns = (
-            slice(
-                side.start // stride - side.first // stride,
-                side.stop // stride - side.first // stride,
-            )
-            for side in self
-        )
-        return ..., rows, columns
-
-    def part(self, stride: int) -> Index:
-        """Own positions of a layer, in the whole picture's activations."""
-        rows, columns = (slice(side.start // stride, side.stop // stride) for side in self)
-        return ..., rows, columns
-
-
-class View(NamedTuple):
-    """What layers see: the stride of each, and the margin that makes a tile's activations exact."""
-
-    strides: dict[str, int]
-    margin: int
-
-    def tiles(self, image: Tensor, size: int) -> list[Tile]:
-        """Tiles whose own part is up to `size` pixels high and wide, but at least one stride.
-
-        The last row and column have also what the picture has beyond whole strides.
-        """
-        height, width = image.shape[-2:]
-        return [
-            Tile(*sides) for sides in product(self.spans(height, size), self.spans(width, size))
-        ]
-
-    def spans(self, length: int, size: int) -> list[Span]:
-        """The sides of tiles along one side of the picture, as even as whole strides allow."""
-        # Own parts begin where every layer has the corner of an activation: pooling grids agree.
-        stride = max(self.strides.values())
-        units = max(1, length // stride)
-        count = -(-units // max(1, size // stride))
-        cuts = [i * units // count * stride for i in range(count)] + [length]
-        return [
-            Span(start, stop, max(0, start - self.margin), min(length, stop + self.margin))
-            for start, stop in pairwise(cuts)
-        ]
-
-
-def only_vgg(network: Network) -> VGG:
-    """The network; SettingsError if it is no VGG, since what others' layers see is not known."""
-    if not isinstance(network, VGG):
-        raise SettingsError(
-            "only VGGs can see a picture in tiles; leave memory_limit out, or take a smaller size"
-        )
-    return network
-
-
-def view(network: Network, layers: Sequence[str]) -> View:
-    """What `layers` see.
-
-    Raises:
-        SettingsError: that is not known of this network, or it has no such layer.
-    """
-    only_vgg(network).check_layers(layers)
-    rows = [row for row in layer_table(network) if row.name in layers]
-    deepest = max(row.stride for row in rows)
-    # An activation sees stride × stride pixels of its own, and equally far to all sides of them.
-    margin = max(((row.receptive_field or 0) - row.stride) // 2 for row in rows)
-    return View({row.name: row.stride for row in rows}, -(-margin // deepest) * deepest)
+Slope = tuple[Guide | None, Tensor]  # of a region: where it is, and a derivative of the loss
 
 
 class TiledObjective(Objective):
@@ -146,13 +51,24 @@ class TiledObjective(Objective):
             whole[layer][tile.part(stride)] = own
         return whole
 
-    def grams(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Each layer's Gram matrix: the tiles' mean, weighted by how many positions they own."""
-        grams: dict[str, Tensor] = {}
-        for _, layer, stride, own in self.parts(image, layers):
-            share = own[0, 0].numel() / positions(image, stride)
-            grams[layer] = grams.get(layer, 0) + share * gram_matrix(own)
-        return grams
+    def measures(
+        self, image: Tensor, layers: Sequence[str], guides: Guides | None = None
+    ) -> dict[str, Tensor]:
+        """Each layer's statistic: the sum of what the tiles' own positions have of it."""
+        if not self.statistic.additive:
+            return self.see(image, layers)
+        found: dict[str, Tensor] = {}
+        for tile, layer, stride, own in self.parts(image, layers):
+            guide, share = (guides or {}).get(layer), positions_of(own) / positions(image, stride)
+            measured = self.measure(own, guide, tile.part(stride), share)
+            found[layer] = found.get(layer, 0) + measured
+        return found
+
+    def measure(self, own: Tensor, guide: Guide | None, part: Index, share: float) -> Tensor:
+        """What own activations, a part and share of the whole, have of an additive statistic."""
+        if guide is None:
+            return share * self.statistic.measure(own)
+        return self.statistic.measure(own, Guide.of(guide.map[part]))
 
     @torch.no_grad()
     def parts(
@@ -167,12 +83,13 @@ class TiledObjective(Objective):
 
     def loss_and_gradient(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Every term, detached, and the gradient of their sum with respect to the image."""
-        image = image.detach()
+        image = only_grey(image.detach()) if self.grey else image.detach()
         style, slopes = self.style_terms(image) if self.style else ({}, {})
         content = {
             f"content {layer}": torch.zeros_like(f) for layer, (_, f) in self.content.items()
         }
         here, gradient = view(self.network, self.layers), torch.zeros_like(image)
+        self.positions = {layer: positions(image, s) for layer, s in here.strides.items()}
         for tile in here.tiles(image, self.tile):
             terms, slope = self.tile_gradient(image[tile.seen], tile, here.strides, slopes)
             gradient[tile.seen] += slope
@@ -184,24 +101,31 @@ class TiledObjective(Objective):
             tv = self.tv_weight * total_variation_loss(image, self.tv_norm)
             gradient += torch.autograd.grad(tv, image)[0]
             terms["tv"] = tv.detach()
-        return terms, gradient
+        return terms, only_grey(gradient) if self.grey else gradient
 
-    def style_terms(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The style terms, and for each layer the matrix that turns its activations F into dL/dF.
+    def style_terms(self, image: Tensor) -> tuple[dict[str, Tensor], dict[str, list[Slope]]]:
+        """The style terms, and for each layer their derivatives with respect to what is measured.
 
-        Gatys et al. (2016), equation 6.
+        For Gram matrices 2(G - A) times their factor (Gatys et al. 2016, equation 6).
         """
-        terms, slopes = {}, {}
-        strides = view(self.network, self.layers).strides
-        for layer, gram in self.grams(image, list(self.style)).items():
-            target, factor = self.style[layer]
-            terms[f"style {layer}"] = factor * (gram - target).square().sum()
-            count = gram.shape[-1] * positions(image, strides[layer])
-            slopes[layer] = 4 * factor * (gram - target) / count
-        return terms, slopes
+        terms: dict[str, Tensor] = {}
+        slopes: dict[str, list[Slope]] = {}
+        most = max(map(len, self.style.values()))
+        for turn in range(most):  # one region after the other
+            aims = {layer: them[turn] for layer, them in self.style.items() if turn < len(them)}
+            guides = {layer: aim.guide for layer, aim in aims.items()}
+            for layer, measured in self.measures(image, list(aims), guides).items():
+                measured, aim = measured.requires_grad_(), aims[layer]
+                with torch.enable_grad():
+                    distance = self.statistic.distance(measured, aim.target, aim.guide)
+                    term = aim.factor * distance
+                (slope,) = torch.autograd.grad(term, measured)
+                slopes.setdefault(layer, []).append((aim.guide, slope))
+                terms[aim.name] = term.detach()
+        return {a.name: terms[a.name] for aims in self.style.values() for a in aims}, slopes
 
     def tile_gradient(
-        self, pixels: Tensor, tile: Tile, strides: dict[str, int], slopes: dict[str, Tensor]
+        self, pixels: Tensor, tile: Tile, strides: dict[str, int], slopes: dict[str, list[Slope]]
     ) -> tuple[dict[str, Tensor], Tensor]:
         """What a tile's own positions add to the content terms, and to the gradient of all terms.
 
@@ -215,19 +139,28 @@ class TiledObjective(Objective):
                 target, factor = self.content[layer]
                 squares = (feature.detach()[own] - target[part]).square()
                 terms[f"content {layer}"] = factor * squares.sum()
-            join(feature, own, partial(self.slope, layer, part, slopes.get(layer)))
+            share = positions_of(feature[own]) / self.positions[layer]
+            join(feature, own, partial(self.slope, layer, part, share, slopes.get(layer, [])))
         deepest = features[max(features, key=self.network.layer_names.index)]
         (gradient,) = torch.autograd.grad(deepest, pixels, torch.zeros_like(deepest))
         return terms, gradient
 
-    def slope(self, layer: str, part: Index, matrix: Tensor | None, own: Tensor) -> Tensor:
+    def slope(
+        self, layer: str, part: Index, share: float, slopes: list[Slope], own: Tensor
+    ) -> Tensor:
         """The derivative dL/dF at own positions, from equations 2 and 6 of Gatys et al. (2016)."""
         slope = torch.zeros_like(own)
         if layer in self.content:
             target, factor = self.content[layer]
             slope += 2 * factor * (own - target[part])
-        if matrix is not None:
-            slope += (matrix @ own.flatten(2)).view_as(own)
+        for guide, of_measured in slopes:
+            if self.statistic.additive:
+                with torch.enable_grad():
+                    x = own.detach().requires_grad_()
+                    measured = self.measure(x, guide, part, share)
+                slope += torch.autograd.grad(measured, x, of_measured)[0]
+            else:
+                slope += of_measured[part]
         return slope
 
 
@@ -277,11 +210,6 @@ class FallBack:
             self.say(f"out of memory: the run goes on in tiles of {smaller} pixels")
 
 
-def smallest_tile(here: View) -> int:
-    """The least that a tile may own, in pixels: less would be mostly margin."""
-    return max(here.margin, SMALLEST)
-
-
 def join(feature: Tensor, own: Index, slope: Callable[[Tensor], Tensor]) -> None:
     """Let dL/dF, a function of the own activations F, join the gradient on its way back.
 
@@ -295,9 +223,3 @@ def join(feature: Tensor, own: Index, slope: Callable[[Tensor], Tensor]) -> None
         return gradient
 
     feature.register_hook(hook)
-
-
-def positions(image: Tensor, stride: int) -> int:
-    """How many activations a layer has of the image."""
-    height, width = image.shape[-2:]
-    return (height // stride) * (width // stride)

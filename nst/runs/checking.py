@@ -17,6 +17,7 @@ from nst.optimizers.lbfgs import nothing_known
 from nst.settings import Settings, make_settings
 
 PARTS = {"settings", "content", "styles", "state", "history", "seconds", "reason", "weights"}
+PARTS |= {"masks", "style_masks"}
 NUMBERS = {"number", "of", "size", "total", "terms", "seconds", "at_bounds"}  # of a record
 
 
@@ -35,6 +36,9 @@ def check_run(whole: Any) -> None:
     demand(isinstance(whole["styles"], list), "its style pictures are none")
     for picture in (whole["content"], *whole["styles"]):
         check_picture(picture)
+    used = settings.used(len(whole["styles"]))
+    for name in ("masks", "style_masks"):
+        check_masks(whole[name], getattr(settings, name), used)
     check_state(whole["state"], settings, whole["content"].shape, whole["reason"])
     check_history(whole["history"], whole["state"]["totals"])
     storages = [t.untyped_storage().data_ptr() for t in tensors_in(whole)]
@@ -47,6 +51,16 @@ def check_picture(image: Any) -> None:
     check_tensor(image, (1, 3, *image.shape[2:]), "picture")
     low, high = image.aminmax()
     demand(low >= 0 and high <= 1, "one of its pictures is not in [0, 1]")
+
+
+def check_masks(masks: Any, names: tuple[str, ...], used: int) -> None:
+    """Masks (1, 1, H, W) in [0, 1], one for each name."""
+    demand(isinstance(masks, list) and len(masks) == len(names) <= used, "its masks are none")
+    for mask in masks:
+        demand(isinstance(mask, Tensor) and mask.dim() == 4, "one of its masks is none")
+        check_tensor(mask, (1, 1, *mask.shape[2:]), "mask")
+        low, high = mask.aminmax()
+        demand(low >= 0 and high <= 1, "one of its masks is not in [0, 1]")
 
 
 def check_state(state: dict[str, Any], settings: Settings, content: Any, reason: Any) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.control.colours import grey, only_grey, prepare, recolour
+from nst.control.regions import spread
 from nst.devices import arithmetic, is_full
 from nst.errors import ImageError, SettingsError
 from nst.hardware.memory import SHORTEST, Plan, on_gpu, plan, plan_for_gpu
@@ -27,7 +29,15 @@ Picture = Source | Tensor
 
 @dataclass
 class Job:
-    """A run's settings, network, full-size pictures, the bytes that it may take, weights' hash."""
+    """A run at work.
+
+    Attributes:
+        settings, network: the run's.
+        content, styles: the pictures in full size, (1, 3, H, W).
+        memory_limit: the bytes that it may take.
+        weights: the hash of its network's weights.
+        masks, style_masks: (1, 1, H, W), of the content and of the style pictures.
+    """
 
     settings: Settings
     network: Network
@@ -35,24 +45,38 @@ class Job:
     styles: list[Tensor]
     memory_limit: int | None = None
     weights: str = ""
+    masks: list[Tensor] = field(default_factory=list)
+    style_masks: list[Tensor] = field(default_factory=list)
+    said: dict[Any, bool] = field(default_factory=dict, repr=False)
 
     def sizes(self) -> list[tuple[int, int]]:
         """Long side and steps at each size, none larger than the content picture."""
         return self.settings.stages(max(self.content.shape[-2:]))
 
     def pictures(self, size: int) -> tuple[Tensor, list[Tensor]]:
-        """Content and style pictures for a long side of `size` pixels."""
-        style_size = round(size * self.settings.style_scale)
-        return fit(self.content, size), [fit(style, style_size) for style in self.styles]
+        """Content and style pictures, as the run sees them, for a long side of `size` pixels."""
+        used = self.settings.used(len(self.styles))
+        sides = self.settings.style_sizes(size, used)
+        pairs = zip(spread(self.styles, used), sides, strict=True)
+        styles = [fit(style, side) for style, side in pairs]
+        return prepare(self.settings.colour, fit(self.content, size), styles)
+
+    def deliver(self, picture: Tensor) -> Tensor:
+        """A picture of the run as one gets it: with the content's colours, if it has these."""
+        if self.settings.colour != "content":
+            return picture
+        return recolour(picture, fit(self.content, max(picture.shape[-2:])))
 
     def plan(self, size: int) -> Plan:
         """How a picture of `size` pixels is evaluated under the memory limit, or on the GPU."""
         gpu = self.content.is_cuda
         if self.memory_limit is None and not gpu:
             return Plan(None, self.settings.history)
-        style_size = round(size * self.settings.style_scale)
         shape = fitted(self.content.shape[-2:], size)
-        styles = [prod(fitted(style.shape[-2:], style_size)) for style in self.styles]
+        used = self.settings.used(len(self.styles))
+        sides = self.settings.style_sizes(size, used)
+        pairs = zip(spread(self.styles, used), sides, strict=True)
+        styles = [prod(fitted(style.shape[-2:], side)) for style, side in pairs]
         stored = sum(image[0, 0].numel() for image in [self.content, *self.styles])
         parts = self.network, self.settings, shape, styles, stored
         if gpu:
@@ -67,9 +91,18 @@ class Job:
 
     def objective(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
         """What is minimised: of the whole picture at once, or by tiles."""
+        masks = [resize(mask, content.shape[-2:]) for mask in self.masks]
+        pairs = zip(self.style_masks, styles, strict=True) if self.style_masks else ()
+        given = content, styles, self.settings, masks, [resize(m, s.shape[-2:]) for m, s in pairs]
         if tile is None:
-            return Objective(self.network, content, styles, self.settings)
-        return TiledObjective(self.network, content, styles, self.settings, tile)
+            made = Objective(self.network, *given)
+        else:
+            made = TiledObjective(self.network, *given, tile)
+        if made.empty and not self.said.get(content.shape):
+            self.said[content.shape] = True
+            size = max(content.shape[-2:])
+            say(f"at {size} pixels too little is seen of {', of '.join(made.empty)}")
+        return made
 
     def start(self, init: Picture) -> Tensor:
         """The first picture, at the first size."""
@@ -79,12 +112,14 @@ class Job:
         if isinstance(init, str) and init == "noise":
             # Drawn on the CPU, so that a seed means the same on every device.
             generator = torch.Generator().manual_seed(self.settings.seed)
-            return torch.rand(content.shape, generator=generator).to(content.device)
+            noise = torch.rand(content.shape, generator=generator).to(content.device)
+            return only_grey(noise) if self.settings.colour == "content" else noise
         if isinstance(init, str) and init == "style":
             return resize(styles[0], content.shape[-2:])
         if isinstance(init, str) and init == "given":
             raise SettingsError("the run started from a picture without a name; give it as init")
-        return resize(load(init, max(content.shape), content.device), content.shape[-2:])
+        image = resize(load(init, max(content.shape), content.device), content.shape[-2:])
+        return grey(image) if self.settings.colour == "content" else image
 
     def run(
         self,
@@ -105,7 +140,7 @@ class Job:
             on_gpu(device, self.memory_limit),
             interruptible() as interrupted,
         ):
-            watcher = Watcher(sizes, history, seconds, callback, bar, interrupted)
+            watcher = Watcher(sizes, history, seconds, callback, bar, interrupted, self.deliver)
             for index in range(state.size_index, len(sizes)):
                 try:
                     content, styles = self.pictures(sizes[index][0])
@@ -121,10 +156,11 @@ class Job:
                     reason = "out of memory"
                 if reason not in ("finished", "stalled"):
                     break
-            delivered = measure(evaluate, state) if evaluate else {}
+            delivered = self.measure(evaluate, state) if evaluate else {}
         if delivered and history:
             history[-1]["delivered"] = delivered
-        image, checkpoint = state.picture().detach().cpu(), self.checkpoint(state)
+        image = self.deliver(state.picture().detach()).cpu()
+        checkpoint = self.checkpoint(state)
         seconds = watcher.seconds()
         return Result(image, delivered, history, self.settings, seconds, reason, checkpoint)
 
@@ -146,26 +182,31 @@ class Job:
             torch.cuda.empty_cache()
             say(f"out of memory: L-BFGS goes on with memory for its last {remembered} steps only")
 
+    def measure(self, evaluate: Evaluate, state: State) -> dict[str, float]:
+        """The loss of what is delivered, in 256 levels: its terms, and "total".
+
+        Empty if memory is short.
+        """
+        picture = (self.deliver(state.picture()) * 255).round() / 255
+        try:
+            terms, _ = evaluate(grey(picture) if self.settings.colour == "content" else picture)
+        except (MemoryError, RuntimeError) as error:
+            if not is_full(error):
+                raise
+            return {}
+        return {name: term.item() for name, term in {**terms, "total": total(terms)}.items()}
+
     def checkpoint(self, state: State) -> dict[str, Any]:
         """Plain data and tensors from which `resume` goes on."""
         return {
             "settings": self.settings.to_dict(),
             "content": self.content,
             "styles": self.styles,
+            "masks": self.masks,
+            "style_masks": self.style_masks,
             "state": vars(state) | {"image": state.image.detach()},
             "weights": self.weights,
         }
-
-
-def measure(evaluate: Evaluate, state: State) -> dict[str, float]:
-    """The loss of the picture with 256 levels: its terms, and "total"; empty if memory is short."""
-    try:
-        terms, _ = evaluate((state.picture() * 255).round() / 255)
-    except (MemoryError, RuntimeError) as error:
-        if not is_full(error):
-            raise
-        return {}
-    return {name: term.item() for name, term in {**terms, "total": total(terms)}.items()}
 
 
 def say(line: str) -> None:

@@ -27,6 +27,7 @@ class Saved:
     Attributes:
         settings, history, seconds: as in `Result`.
         content, styles: the pictures in full size, (1, 3, H, W).
+        masks, style_masks: theirs, (1, 1, H, W).
         state: of the loop.
         weights: the hash of its network's weights, by `nst.files.checkpoints.hash_weights`.
     """
@@ -34,6 +35,8 @@ class Saved:
     settings: Settings
     content: Tensor
     styles: list[Tensor]
+    masks: list[Tensor]
+    style_masks: list[Tensor]
     state: State
     history: list[dict[str, Any]]
     seconds: float
@@ -65,6 +68,8 @@ def read_run(run: str | os.PathLike | Result) -> Saved:
         make_settings(**whole["settings"]),
         whole["content"],
         whole["styles"],
+        whole["masks"],
+        whole["style_masks"],
         State(**whole["state"]),
         whole["history"],
         whole["seconds"],

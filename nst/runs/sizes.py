@@ -6,6 +6,7 @@ from math import ceil
 
 from torch import Tensor
 
+from nst.control.regions import spread
 from nst.errors import ImageError
 from nst.images import fitted
 from nst.networks import VGG, Network
@@ -50,8 +51,9 @@ def fault(
     size = min(size, max(content.shape[-2:]))
     looks = [("content", content, size, layers)]
     if of_style := [n for n, w in settings.style_layers.items() if w and settings.style_weight]:
-        style_size = round(size * settings.style_scale)
-        looks += [("style", style, style_size, of_style) for style in styles]
+        used = settings.used(len(styles))
+        pairs = zip(spread(styles, used), settings.style_sizes(size, used), strict=True)
+        looks += [("style", style, side, of_style) for style, side in pairs]
     for name, picture, side, seen in looks:
         layer = max(seen, key=network.smallest_input)
         need, (height, width) = network.smallest_input(layer), fitted(picture.shape[-2:], side)

@@ -1,0 +1,144 @@
+"""Masks: which part of a picture is meant, and what of it each layer sees."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from nst.control.colours import grey
+from nst.errors import ImageError
+from nst.images import load_image, open_outline, preprocess_image, resize
+from nst.networks import VGG, Network, Pool
+from nst.statistics import Guide
+
+MOSTLY = 0.5  # a position is a region's if so much of what it sees is, or of the mask's most
+BARELY = 0.01  # and does not count with less
+SAME = 0.03  # by how much of itself a mask's aspect ratio may differ from its picture's
+
+Mask = str | Path | Image.Image | np.ndarray | Tensor
+
+
+def load_mask(mask: Mask, picture: Tensor) -> Tensor:
+    """How much each pixel of a picture belongs to a region: (1, 1, H, W) in [0, 1].
+
+    Args:
+        mask: a name ("all", "left", "right", "top", "bottom", "centre", "edge", "dark" or "light");
+            an array or tensor (H, W), bool, uint8 or floats in [0, 1], also with leading 1s; or a
+            picture file, where white is in and black is out, or, if it is transparent anywhere,
+            what is opaque is in. A file of a name's name comes first.
+        picture: (1, 3, H, W). A mask of another size is brought to its.
+
+    Raises:
+        ImageError: it is none of these, has another aspect ratio, or is black everywhere.
+    """
+    if isinstance(mask, str) and mask in NAMED and not Path(mask).is_file():
+        return NAMED[mask](picture)
+    values = as_values(mask)
+    (height, width), (rows, columns) = picture.shape[-2:], values.shape[-2:]
+    # One pixel more or less is the rounding of whoever resized it.
+    if abs(columns * height / (rows * width) - 1) > SAME + 1 / min(height, width, rows, columns):
+        raise ImageError(
+            f"a mask of {columns}×{rows} pixels does not fit a picture of {width}×{height}: draw "
+            "it over the picture, in any size of the same shape"
+        )
+    fitted = resize(values, (height, width)).to(picture.device)
+    if fitted.max() < 1 / 255:
+        raise ImageError("a mask is black everywhere: paint white what it is to choose")
+    return fitted
+
+
+def as_values(mask: Mask) -> Tensor:
+    """The mask in its own size, (1, 1, H, W) in [0, 1]."""
+    if isinstance(mask, str | Path | Image.Image | bytes):
+        if (outline := open_outline(mask)) is not None:
+            return preprocess_image(outline)[:, :1]
+        return grey(load_image(mask))[:, :1].contiguous()
+    if not isinstance(mask, np.ndarray | Tensor):
+        raise ImageError(f"a mask is a file, a name or an array, not a {type(mask).__name__}")
+    values = torch.as_tensor(mask).detach().cpu()
+    shape = tuple(values.shape)
+    if values.ndim < 2 or values.numel() == 0 or any(length != 1 for length in shape[:-2]):
+        raise ImageError(f"a mask has shape (H, W), not {shape}")
+    values = values.float() / 255 if values.dtype == torch.uint8 else values.float()
+    if not (values.min() > -1e-3 and values.max() < 1 + 1e-3):  # nor NaN
+        raise ImageError("a mask holds numbers from 0 to 1, bytes from 0 to 255, or True and False")
+    return values.reshape(1, 1, *shape[-2:]).clamp(0, 1).contiguous()
+
+
+@torch.no_grad()
+def layer_guides(network: Network, mask: Tensor, layers: Sequence[str]) -> dict[str, Guide]:
+    """The mask as each layer's positions see it, without layers at which the region is empty.
+
+    A position's weight is the share of the region in what it sees, where pixels count by the
+    number of paths from them through the layers: a mean over 3×3 for each convolution, over 2×2
+    for each pooling. Networks other than VGGs are taken to see what lies under the position.
+    Where masks add up to 1 everywhere, so do the weights before they are normalised. A layer is
+    empty if none of its positions sees mostly the region.
+    """
+    guides, most = {}, mask.max()
+    for layer, seen in seen_masks(network, mask, layers).items():
+        if seen.max() >= MOSTLY * most:
+            weights = torch.where(seen >= BARELY * most, seen, 0)
+            guides[layer] = Guide.of(weights / weights.sum())
+    return guides
+
+
+def seen_masks(network: Network, mask: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+    """For each layer (1, 1, H, W): the mean of the mask over what each position sees."""
+    found: dict[str, Tensor] = {}
+    if not isinstance(network, VGG):
+        blank = mask.expand(1, 3, *mask.shape[-2:]).contiguous()
+        for layer, feature in network(blank, layers).items():
+            found[layer] = F.adaptive_avg_pool2d(mask, tuple(feature.shape[-2:]))
+        return found
+    for name, module in network.layers.items():
+        if isinstance(module, torch.nn.Conv2d):
+            mask = F.avg_pool2d(F.pad(mask, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+        elif isinstance(module, Pool):
+            mask = F.avg_pool2d(mask, 2)
+        if name in layers:
+            found[name] = mask
+        if len(found) == len(set(layers)):
+            break
+    return found
+
+
+def places(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """How far down and right each pixel is, from -1 to 1: (H, 1) and (1, W)."""
+    height, width = picture.shape[-2:]
+    down = (torch.arange(height, device=picture.device) + 0.5) / height * 2 - 1
+    right = (torch.arange(width, device=picture.device) + 0.5) / width * 2 - 1
+    return down[:, None], right[None]
+
+
+def where(choose: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A mask of the places that are chosen, whatever the picture."""
+
+    def make(picture: Tensor) -> Tensor:
+        chosen = choose(*places(picture)).expand(picture.shape[-2:])
+        return chosen.to(picture)[None, None].contiguous()
+
+    return make
+
+
+def darker(picture: Tensor) -> Tensor:
+    """What is darker than the median."""
+    light = grey(picture)[:, :1]
+    return (light < light.median()).to(picture)
+
+
+NAMED: dict[str, Callable[[Tensor], Tensor]] = {
+    "all": where(lambda down, right: down + right < 9),
+    "left": where(lambda down, right: (right < 0) & (down < 9)),
+    "right": where(lambda down, right: (right >= 0) & (down < 9)),
+    "top": where(lambda down, right: (down < 0) & (right < 9)),
+    "bottom": where(lambda down, right: (down >= 0) & (right < 9)),
+    "centre": where(lambda down, right: down.square() + right.square() < 0.5),
+    "edge": where(lambda down, right: down.square() + right.square() >= 0.5),
+    "dark": darker,
+    "light": lambda picture: 1 - darker(picture),
+}
