@@ -31,20 +31,17 @@ class Settings:
         normalisation: "relative", "paper" or "mse"; see `nst.objective`.
         content_weight, style_weight, tv_weight: weights of the three losses; 0 leaves one out.
         tv_norm: see `total_variation_loss`.
-        statistic: what counts as a style: "gram", "mean-std", "covariance", "sliced" or "nearest";
-            see `nst.statistics`. A `style_weight` means about the same strength with each.
-        colour: whose colours the painting has: "style", "content" (only the luminance is painted),
-            "match" (the style pictures first get the content's mean and covariance of colours) or
-            "histogram" (its histograms of red, green and blue); see `nst.control.colours`.
+        statistic: of style: "gram", "mean-std", "covariance", "sliced" or "nearest"; a style weight
+            means about the same strength with each. See `nst.statistics`.
+        colour: "style", "content" (its colours stay), or "match" or "histogram" (the style pictures
+            first get its mean and covariance, or its histograms); see `nst.control.colours`.
         style_blend: shares of the style pictures; empty: all alike.
-        style_scale: long side of the style pictures as a multiple of the picture's, and so the size
-            of strokes; several numbers: of each picture or region.
+        style_scale: long side of the style pictures as a multiple of the picture's, and so that of
+            strokes; or one number for each style picture or region.
         layers_by_style: for each style picture or region the style layers that it is for, as
-            (("relu1_1", "relu2_1"), ("relu4_1",)): fine texture of one, coarse structure of
-            another; an empty tuple within means all. Empty: all of them for each.
-        masks: names or paths of the content's masks, each the region of one style picture; see
-            `nst.control.regions.pictures_used` and, for what a mask may be, `nst.load_mask`.
-        style_masks: of each style picture, the part that counts as the style.
+            (("relu1_1", "relu2_1"), ("relu4_1",)), or () for all; empty: all for each.
+        masks, style_masks: names or paths of masks: of each region of the picture, and of the part
+            of each style picture that counts; see `nst.load_mask`.
         mask_weights: factors of the style's weight by region; empty: 1.
         sizes: long side of the picture in pixels, coarse to fine; never more than the content's.
             Those at which a picture is too small for the network are left out.
@@ -118,11 +115,7 @@ class Settings:
         return [round(size * scale) for scale in scales]
 
     def used(self, styles: int) -> int:
-        """How many of so many style pictures are used, by `nst.control.regions.pictures_used`.
-
-        Raises:
-            SettingsError: a field has another number of entries.
-        """
+        """How often pictures are used: `nst.control.regions.pictures_used`, and its errors."""
         names = ("style_scale", "layers_by_style", "style_masks", "mask_weights")
         lists = {n: getattr(self, n) for n in names if isinstance(getattr(self, n), tuple)}
         return pictures_used(styles, len(self.masks), lists)

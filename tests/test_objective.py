@@ -245,7 +245,7 @@ def test_on_the_way_back_no_gradient_of_a_gram_matrix_waits(network, pictures):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network, "walk", watched)
-        patch.setattr("nst.objective.gram_matrix", gram)
+        patch.setattr("nst.statistics.moments.gram_matrix", gram)
         objective.loss_and_gradient(image)
     events.remove("relu4_2 done")
     assert events == [f"{name} {event}" for name in STANDARD[::-1] for event in ("begun", "done")]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from nst.control.masks import NAMED
 from nst.devices import PRECISIONS
 from nst.images import sample_names
 from nst.networks import ARCHITECTURES, PADDINGS, POOLINGS, SCALES
@@ -22,6 +23,8 @@ more commands:
 examples:
   nst astronaut starry -o out.png
   nst cat.jpg starry waves --style-blend 0.7,0.3 --size 768 -o out.png
+  nst cat.jpg starry waves --mask fur.png -o out.png     waves where the mask is black
+  nst cat.jpg mosaic --colour content --style-scale 1.5 --statistic nearest
   nst --settings out.png -o again.png
   nst cat.jpg starry --resume run       after Ctrl-C, or with more --steps, it goes on
   nst frames starry -o painted          a film: every picture in the folder "frames"
@@ -108,13 +111,7 @@ def transfer_parser() -> argparse.ArgumentParser:
     add("--content-weight", type=float, metavar="W")
     add("--style-weight", type=float, metavar="W")
     add("--tv-weight", type=float, metavar="W", help="of the total-variation loss")
-    add(
-        "--style-blend",
-        type=listed(float, "numbers, as 0.7,0.3"),
-        metavar="SHARE",
-        help="shares of the styles",
-    )
-    add("--style-scale", type=float, metavar="FACTOR", help="size of the style pictures")
+    add_control(add)
     add("--init", help="content, style, noise, or a picture to start from")
     add("--seed", type=int, help="of the noise")
     add("--optimizer", choices=CHOICES["optimizer"])
@@ -134,6 +131,51 @@ def transfer_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def add_control(add: Callable[..., Any]) -> None:
+    """The options of what a style is, and which goes where, in which colours and strokes."""
+    add(
+        "--style-blend",
+        type=listed(float, "numbers, as 0.7,0.3"),
+        metavar="SHARE",
+        help="shares of the styles",
+    )
+    add(
+        "--style-scale",
+        type=listed(float, "numbers, as 1,0.5"),
+        metavar="FACTOR",
+        help="size of the style pictures, and so of strokes; several: of each, or of each mask's",
+    )
+    add("--statistic", choices=CHOICES["statistic"], help="what of the activations is the style")
+    add("--colour", choices=CHOICES["colour"], help="whose colours it has, or from which it starts")
+    masks = listed(str, "masks, as left,right", between=",")
+    add(
+        "--mask",
+        dest="masks",
+        type=masks,
+        metavar="MASK",
+        help=f"where each style is painted: white in a picture, or {', '.join(NAMED)}",
+    )
+    add(
+        "--style-mask",
+        dest="style_masks",
+        type=masks,
+        metavar="MASK",
+        help="which part of each style picture counts",
+    )
+    add(
+        "--mask-weights",
+        type=listed(float, "numbers, as 1,0.5"),
+        metavar="W",
+        help="factors of the style's weight in each mask",
+    )
+    add(
+        "--layers-by-style",
+        type=listed(names_of_layers, "layers, as relu1_1+relu2_1,relu4_1"),
+        metavar="LAYER+LAYER",
+        help="for each style picture the layers that it is for, as relu1_1+relu2_1,relu4_1",
+    )
+
+
 def parse_transfer(arguments: Sequence[str]) -> argparse.Namespace:
     """The options and pictures that `nst` was given; argparse exits where it does not know them."""
     words = list(arguments)
@@ -143,12 +185,19 @@ def parse_transfer(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def listed(kind: Callable[[str], Any], example: str) -> Callable[[str], list[Any]]:
+def names_of_layers(word: str) -> tuple[str, ...]:
+    """Layers with a plus between them; "all" for all of them."""
+    return () if word == "all" else tuple(word.split("+"))
+
+
+def listed(
+    kind: Callable[[str], Any], example: str, between: str = r"[,\s]+"
+) -> Callable[[str], list[Any]]:
     """Reads a list with commas between its items."""
 
     def read(text: str) -> list[Any]:
         try:
-            if items := [kind(item) for item in re.split(r"[,\s]+", text) if item]:
+            if items := [kind(item) for item in re.split(between, text) if item]:
                 return items
         except ValueError:
             pass
@@ -175,6 +224,8 @@ LISTS = {
     "--size": is_number,
     "--steps": is_number,
     "--style-blend": is_number,
+    "--style-scale": is_number,
+    "--mask-weights": is_number,
     "--content-layers": is_layer,
     "--style-layers": is_layer,
 }

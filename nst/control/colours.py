@@ -4,6 +4,7 @@ Gatys et al. 2017, "Controlling perceptual factors in neural style transfer", se
 are (1, 3, H, W) in [0, 1], sRGB.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -63,7 +64,9 @@ def recolour(light: Tensor, content: Tensor) -> Tensor:
 
     lab = rgb2lab(pixels(content))
     lab[..., 0] = rgb2lab(pixels(light))[..., 0]
-    colours = lab2xyz(lab) @ rgb_from_xyz.T  # linear
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that some are no colours: they are drawn towards grey
+        colours = lab2xyz(lab) @ rgb_from_xyz.T  # linear
     middle = linear(light[0, 0].detach().cpu().double()).numpy()[..., None]
     way = colours - middle
     with np.errstate(divide="ignore", invalid="ignore"):

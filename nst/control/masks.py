@@ -93,7 +93,7 @@ def seen_masks(network: Network, mask: Tensor, layers: Sequence[str]) -> dict[st
     if not isinstance(network, VGG):
         blank = mask.expand(1, 3, *mask.shape[-2:]).contiguous()
         for layer, feature in network(blank, layers).items():
-            found[layer] = F.adaptive_avg_pool2d(mask, tuple(feature.shape[-2:]))
+            found[layer] = F.adaptive_avg_pool2d(mask, (feature.shape[-2], feature.shape[-1]))
         return found
     for name, module in network.layers.items():
         if isinstance(module, torch.nn.Conv2d):

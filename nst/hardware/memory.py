@@ -16,6 +16,7 @@ from nst.hardware.tiles import only_vgg, smallest_tile, view
 from nst.networks import VGG, Network, Pool
 from nst.objective import layers_of
 from nst.settings import Settings
+from nst.statistics import STATISTICS
 
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 NUMBER = 4  # bytes of a float32
@@ -25,6 +26,7 @@ PROCESS = 13 * 10**8  # bytes of Python, torch, and what was freed but not hande
 COPIES = 7  # of the picture: itself, the best, two gradients, and three that an optimiser keeps
 TURNS = 8  # more copies while the smoothness is evaluated or a step made, when no tile is held
 PASSING = 5  # a layer's activations so many times over while the gradient passes it
+SORTING = 4  # times the activations, where a statistic of style needs all of them at once
 SHORTEST = 3  # history with which L-BFGS is still itself
 # On NVIDIA's GPUs, counted as what tensors take at a time:
 GPU_PROCESS = 4 * 10**8  # workspaces of cuDNN, cuBLAS and cuFFT
@@ -82,6 +84,10 @@ def plan(
     pair = 2 * picture if settings.optimizer != "adam" else 0
     others = 3 * NUMBER * (pixels + sum(styles) + stored)
     targets = pixels * feature_bytes(network, settings.content_weight, settings.content_layers)
+    if settings.style_weight and not STATISTICS[settings.statistic].additive:
+        # The style layers' activations together, their gradient, and what both are put in order in.
+        seen = pixels + sum(styles)
+        targets += SORTING * seen * feature_bytes(network, 1.0, settings.style_layers)
     copies = COPIES + 2 * bool(settings.average)
     process = GPU_PROCESS if gpu else PROCESS
     held = process + weight_bytes(network) + others + targets + copies * picture

@@ -44,7 +44,7 @@ class MeanStd(Statistic):
     normalisation.
     """
 
-    weight = 0.3
+    weight = 0.5
 
     def measure(self, features: Tensor, guide: Guide | None = None) -> Tensor:
         """(1, C, H, W) → (2, C): means of the activations, and of their squares."""
@@ -75,7 +75,7 @@ class Covariance(Statistic):
     added to both covariances.
     """
 
-    weight = 0.1
+    weight = 0.15
 
     def measure(self, features: Tensor, guide: Guide | None = None) -> Tensor:
         """(1, C, H, W) → (C + 1, C): means of F·Fᵀ, and below them those of F."""

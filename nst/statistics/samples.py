@@ -24,7 +24,7 @@ class Sliced(Statistic):
     that L-BFGS has one function to go down on.
     """
 
-    weight, additive = 0.1, False
+    weight, additive = 0.4, False
 
     def target(self, parts: Sequence[Part]) -> Tensor:
         """(P, N): along each of P directions the quantiles of all positions together."""

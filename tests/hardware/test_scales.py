@@ -9,7 +9,8 @@ from torch.nn.functional import interpolate
 
 import nst
 from nst import Objective, SettingsError, load_network, make_settings, resume, style_transfer
-from nst.hardware.scales import TiledObjective, View, view
+from nst.hardware.scales import TiledObjective
+from nst.hardware.tiles import View, view
 from nst.networks import VGG, Architecture, randomise, rescale_pools
 
 STANDARD = [f"relu{b}_1" for b in range(1, 6)]
