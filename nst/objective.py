@@ -29,7 +29,7 @@ from nst.control.regions import Region, Style, regions
 from nst.errors import SettingsError
 from nst.features import extract_features, walk_features
 from nst.losses import squared_distance, total_variation_loss
-from nst.networks import Network
+from nst.networks import Network, check_network
 from nst.settings import Settings
 from nst.statistics import STATISTICS, Guide, Part, Statistic
 
@@ -72,6 +72,7 @@ class Objective:
         Raises:
             SettingsError: no term is left, a picture is missing, or shares and pictures differ.
         """
+        check_network(network)
         self.network, self.grey = network, settings.colour == "content"
         self.statistic: Statistic = STATISTICS[settings.statistic]
         self.tv_weight, self.tv_norm = settings.tv_weight, settings.tv_norm
@@ -113,6 +114,7 @@ class Objective:
     def aim(self, region: Region, settings: Settings) -> None:
         """Take in what a region's style pictures ask of the layers."""
         weights = {n: settings.style_weight * w for n, w in settings.style_layers.items() if w}
+        self.network.check_layers(list(weights))
         guides = self.guides(region.mask, list(weights), region.name)
         parts: dict[str, list[Part]] = {layer: [] for layer in guides}
         for number, style in enumerate(region.styles, 1):

@@ -20,7 +20,8 @@ STYLES = 4  # pictures at once, at most
 SEEDS = 2**53 - 1  # the largest whole number that a page can hold
 # Settings without a control: they stay as an opened run has them.
 SILENT = ("pooling", "padding", "scale", "normalisation", "tv_norm", "style_scale", "bounds",
-          "learning_rate", "learning_rate_decay", "history", "average")  # fmt: skip
+          "learning_rate", "learning_rate_decay", "history", "average", "statistic", "colour",
+          "layers_by_style")  # fmt: skip
 
 
 class Limits(NamedTuple):
@@ -191,6 +192,9 @@ class Controls(ipw.VBox):
             raise SettingsError(
                 f"the run started from the picture '{settings.init}', which cannot be done here"
             )
+        if settings.masks or settings.style_masks:
+            # Whoever made the picture would choose which files and addresses are read.
+            raise SettingsError("the run had masks, which cannot be opened here")
         if settings.seed > SEEDS:
             raise SettingsError(f"the seed is {settings.seed}, and at most {SEEDS} can be shown")
         if len(settings.styles) > STYLES:
