@@ -17,7 +17,7 @@ always relative, and a region of the picture may have a style of its own (`nst.c
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ class Aim(NamedTuple):
     """What a layer's activations are to come to: the term's name, and where it is measured."""
 
     name: str
-    target: Tensor
+    target: Any  # of the statistic
     factor: Tensor
     guide: Guide | None
 
@@ -228,7 +228,7 @@ def content_factor(target: Tensor, normalisation: str) -> Tensor:
     return torch.full_like(target.sum(), 0.5 if normalisation == "paper" else 1 / target.numel())
 
 
-def style_factor(statistic: Statistic, target: Tensor, normalisation: str) -> Tensor:
+def style_factor(statistic: Statistic, target: Any, normalisation: str) -> Tensor:
     """What a statistic's distance from the target is multiplied by; see above."""
     if normalisation == "relative":
         return 1 / statistic.size(target).clamp(min=1e-12)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -53,18 +53,18 @@ class Statistic:
         """The statistic of one layer's activations, where the guide says; by default everywhere."""
         return features
 
-    def target(self, parts: Sequence[Part]) -> Tensor:
+    def target(self, parts: Sequence[Part]) -> Any:
         """What is aimed at: that of all the parts' positions together, mixed by their shares."""
         mixed = torch.zeros(())
         for part in parts:
             mixed = part.measured * part.share + mixed.to(part.measured.device)
         return mixed
 
-    def distance(self, measured: Tensor, target: Tensor, guide: Guide | None = None) -> Tensor:
+    def distance(self, measured: Tensor, target: Any, guide: Guide | None = None) -> Tensor:
         """How far it is from the target, a scalar; a gradient flows to `measured` alone."""
         raise NotImplementedError
 
-    def size(self, target: Tensor) -> Tensor:
+    def size(self, target: Any) -> Tensor:
         """The distance of activations that are all 0: what relative distances are divided by."""
         raise NotImplementedError
 

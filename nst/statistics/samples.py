@@ -86,36 +86,38 @@ class Nearest(Statistic):
 
     weight, additive = 0.1, False
 
-    def target(self, parts: Sequence[Part]) -> Tensor:
-        """(N, D): the patches of all pictures, of length 1; shares matter only if they are 0."""
-        found = []
-        for part in parts:
-            x, weights = patches(part.measured, part.guide)
-            if part.share:
-                found.append(x if weights is None else x[weights >= weights.max() / 2])
-        return F.normalize(torch.cat(found), dim=1)
+    def target(self, parts: Sequence[Part]) -> list[Part]:
+        """The parts as they are: how large patches are is up to the picture."""
+        return [part for part in parts if part.share]
 
-    def distance(self, measured: Tensor, target: Tensor, guide: Guide | None = None) -> Tensor:
-        """The patches' mean of 1 - cos(x, y), by their weights."""
-        x, weights = patches(measured, guide)
-        x = F.normalize(x, dim=1)
+    def distance(self, measured: Tensor, target: list[Part], guide: Guide | None = None) -> Tensor:
+        """The patches' mean of 1 - cos(x, y), by their weights; styles mix whatever their share."""
+        maps = [measured, *(part.measured for part in target)]
+        side = min(max(SIDE, step_of(measured)), *(length for m in maps for length in m.shape[-2:]))
+        x, weights = patches(measured, guide, side)
         with torch.no_grad():
-            nearest = (x @ target.mT).argmax(1)
-        unlike = 1 - (x * target[nearest]).sum(1)
+            found = [patches(part.measured, part.guide, side) for part in target]
+            y = torch.cat([at if w is None else at[w >= w.max() / 2] for at, w in found])
+            nearest = y[(x @ y.mT).argmax(1)]
+        unlike = 1 - (x * nearest).sum(1)
         return unlike.mean() if weights is None else unlike @ weights
 
-    def size(self, target: Tensor) -> Tensor:
+    def size(self, target: list[Part]) -> Tensor:
         """1, for a cosine of 0."""
-        return torch.ones_like(target[0, 0])
+        return torch.ones_like(target[0].measured[0, 0, 0, 0])
 
 
-def patches(features: Tensor, guide: Guide | None) -> tuple[Tensor, Tensor | None]:
-    """(1, C, H, W) → (N, D), N ≤ 4096, and how much each counts; None for all alike."""
-    height, width = features.shape[-2:]
-    step = 1
+def step_of(features: Tensor) -> int:
+    """How far apart patches have to be for there to be no more than `MOST`."""
+    (height, width), step = features.shape[-2:], 1
     while -(-height // step) * -(-width // step) > MOST:
         step += 1
-    side = min(max(SIDE, step), height, width)
+    return step
+
+
+def patches(features: Tensor, guide: Guide | None, side: int) -> tuple[Tensor, Tensor | None]:
+    """(1, C, H, W) → (N, C·side²) of length 1, and how much each counts; None for all alike."""
+    (height, width), step = features.shape[-2:], step_of(features)
     # Up to `side` - 1 activations beyond the last edges, so that all are in some patch.
     edges = (0, -(width - side) % step, 0, -(height - side) % step)
 
@@ -123,6 +125,7 @@ def patches(features: Tensor, guide: Guide | None) -> tuple[Tensor, Tensor | Non
         return F.unfold(F.pad(x, edges, mode="replicate"), side, stride=step)[0].mT
 
     x = cut(features.to(torch.promote_types(features.dtype, torch.float32)))
+    x = F.normalize(x, dim=1)
     if guide is None:
         return x, None
     weights = cut(guide.map).mean(1)
