@@ -154,7 +154,8 @@ class Objective:
         if mask is None:
             return dict.fromkeys(layers)
         found = layer_guides(self.network, mask, layers)
-        self.empty += [f"{whose} at {layer}" for layer in layers if layer not in found]
+        if blind := [layer for layer in layers if layer not in found]:
+            self.empty.append(f"{whose} at {', '.join(blind)}")
         return {layer: found[layer] for layer in layers if layer in found}
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:

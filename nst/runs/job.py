@@ -101,7 +101,7 @@ class Job:
         if made.empty and not self.said.get(content.shape):
             self.said[content.shape] = True
             size = max(content.shape[-2:])
-            say(f"at {size} pixels too little is seen of {', of '.join(made.empty)}")
+            say(f"at {size} pixels too little is seen of {'; of '.join(made.empty)}")
         return made
 
     def start(self, init: Picture) -> Tensor:

@@ -71,6 +71,27 @@ def test_every_option_reaches_the_run(pictures, capsys):
     assert {name: settings[name] for name in expected} == expected
 
 
+def test_the_controls_of_style_reach_the_run(pictures, capsys):
+    status, _, err = run(
+        capsys, *pictures, "content.png", "-o", "out.webp", "--size", 48, "--steps", 1,
+        "--statistic", "mean-std", "--colour", "match", "--mask", "left,content.png",
+        "--style-mask", "all,centre", "--mask-weights", "1,0.5", "--style-scale", "1,0.9",
+        "--layers-by-style", "relu1_1+relu2_1,all", "--sidecar", "--device", "cpu",
+    )  # fmt: skip
+    assert status == 0, err
+    expected = {
+        "statistic": "mean-std", "colour": "match", "masks": ["left", "content.png"],
+        "style_masks": ["all", "centre"], "mask_weights": [1.0, 0.5], "style_scale": [1.0, 0.9],
+        "layers_by_style": [["relu1_1", "relu2_1"], []],
+    }  # fmt: skip
+    settings = nst.read_settings("out.json")
+    assert {name: settings[name] for name in expected} == expected
+    assert nst.make_settings(**settings).to_dict()["layers_by_style"] == (
+        ("relu1_1", "relu2_1"),
+        (),
+    )
+
+
 def test_options_may_stand_between_the_pictures(pictures, capsys):
     arguments = ["--steps", 1, "-o", "o.png", "content.png", "--seed", 1, "style.png"]
     status, _, err = run(capsys, *arguments, "--tv-weight", 1, "content.png")

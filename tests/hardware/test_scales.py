@@ -8,7 +8,15 @@ import torch
 from torch.nn.functional import interpolate
 
 import nst
-from nst import Objective, SettingsError, load_network, make_settings, resume, style_transfer
+from nst import (
+    Objective,
+    SettingsError,
+    load_mask,
+    load_network,
+    make_settings,
+    resume,
+    style_transfer,
+)
 from nst.hardware.scales import TiledObjective
 from nst.hardware.tiles import View, view
 from nst.networks import VGG, Architecture, randomise, rescale_pools
@@ -46,9 +54,14 @@ def compare(network, shape, tile, style_shapes=((190, 157),), **options):
     exact = network.mean.dtype == torch.float64
     content, image = (painting(*shape, seed).to(network.mean) for seed in (0, 1))
     styles = [painting(*style, 2 + i).to(network.mean) for i, style in enumerate(style_shapes)]
+    pairs = zip(options.get("style_masks", ()), styles, strict=False)
+    seen = (
+        [load_mask(mask, content) for mask in options.get("masks", ())],
+        [load_mask(mask, style) for mask, style in pairs],
+    )
     settings = make_settings(**options)
-    terms, gradient = Objective(network, content, styles, settings).loss_and_gradient(image)
-    tiled = TiledObjective(network, content, styles, settings, tile)
+    terms, gradient = Objective(network, content, styles, settings, *seen).loss_and_gradient(image)
+    tiled = TiledObjective(network, content, styles, settings, *seen, tile)
     their_terms, their_gradient = tiled.loss_and_gradient(image)
     assert list(their_terms) == list(terms)
     for name, term in terms.items():
@@ -119,6 +132,22 @@ def test_every_preset(preset):
 )
 def test_several_styles_and_terms_left_out(options):
     compare(narrow().double(), (80, 201), 64, ((90, 57), (77, 201)), **options | {"init": "noise"})
+
+
+@pytest.mark.parametrize("statistic", nst.statistics.STATISTICS)
+@pytest.mark.parametrize(
+    "control",
+    [
+        {"colour": "content"},
+        {"masks": ("left", "dark"), "style_masks": ("all", "light"), "mask_weights": (1.0, 0.4)},
+    ],
+)
+def test_every_statistic_and_control(statistic, control):
+    layers = ["relu1_1", "conv2_1", "relu3_1"]
+    compare(
+        narrow("average", "replicate").double(), (80, 121), 32, ((60, 57), (47, 81)),
+        statistic=statistic, style_layers=layers, content_layers=["relu2_2"], **control,
+    )  # fmt: skip
 
 
 def test_every_position_is_one_tiles_own():
