@@ -77,9 +77,10 @@ bench: learner
 gpu: developer
 	$(BIN)/python tools/gpu_check.py
 
-# The sheet in the README: every style on two photographs; a few minutes.
+# The sheets in the README: every style, statistic and control; a quarter of an hour.
 sheet: learner
 	$(BIN)/python tools/sheet.py docs/styles.jpg
+	$(BIN)/python tools/control_sheet.py docs/controls.jpg
 
 styles: learner
 	$(BIN)/python tools/paint_styles.py

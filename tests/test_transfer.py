@@ -193,10 +193,10 @@ def test_out_of_memory_keeps_the_picture_of_the_size_before(picture, other, monk
     """As a GPU would at the larger size."""
     objective = nst.runs.job.Objective
 
-    def small_gpu(network, content, styles, settings):
+    def small_gpu(network, content, *others):
         if content.shape[-1] > 40:
             raise torch.cuda.OutOfMemoryError("no memory")
-        return objective(network, content, styles, settings)
+        return objective(network, content, *others)
 
     monkeypatch.setattr("nst.runs.job.Objective", small_gpu)
     result = style_transfer(picture, other, **SMALL | {"sizes": (40, 56)})
@@ -254,10 +254,10 @@ CPU_IS_FULL = (
 def test_full_memory_on_the_cpu_ends_as_on_a_gpu(picture, other, monkeypatch, error):
     objective = nst.runs.job.Objective
 
-    def small(network, content, styles, settings):
+    def small(network, content, *others):
         if content.shape[-1] > 40:
             raise error
-        return objective(network, content, styles, settings)
+        return objective(network, content, *others)
 
     monkeypatch.setattr("nst.runs.job.Objective", small)
     result = style_transfer(picture, other, **SMALL | {"sizes": (40, 56)})

@@ -52,6 +52,8 @@ def plain(name: str, value: Any, together: float) -> Any:
     if isinstance(value, list | tuple | range):
         items: Any = (_bare(item) for item in value)
         items = tuple(tuple(item) if isinstance(item, list) else item for item in items)
+        if name == "layers_by_style":
+            items = tuple((item,) if isinstance(item, str) else item for item in items)
         return items[0] if name == "style_scale" and len(items) == 1 else items
     return (value,) if name in LISTS else value
 

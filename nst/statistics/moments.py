@@ -89,7 +89,7 @@ class Covariance(Statistic):
         covariance, average = central(super().target(parts))
         ridge = RIDGE * covariance.diagonal().mean()
         covariance = covariance + ridge * torch.eye(len(covariance)).to(covariance)
-        return torch.cat([covariance, root(covariance).to(covariance.dtype), average[None]])
+        return torch.cat([covariance, root(covariance).to(covariance), average[None]])
 
     def distance(self, measured: Tensor, target: Tensor, guide: Guide | None = None) -> Tensor:
         """W²."""
@@ -112,7 +112,7 @@ class TraceBetween(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, covariance: Tensor, its_root: Tensor) -> Tensor:
-        """In float64, where there is one: roots of small eigenvalues need the digits."""
+        """In float64: roots of small eigenvalues need the digits."""
         r = precise(its_root)
         values, vectors = torch.linalg.eigh(r @ precise(covariance) @ r)
         roots = values.clamp(min=1e-14 * values.max()).sqrt()
@@ -120,8 +120,8 @@ class TraceBetween(torch.autograd.Function):
         # The transport from Σ to the other Gaussian is R (R Σ R)^-½ R; its identity less it, the
         # derivative.
         transport = (turned / roots) @ turned.mT
-        ctx.save_for_backward((torch.eye(len(r)).to(r) - transport).to(covariance.dtype))
-        return (precise(covariance).trace() - 2 * roots.sum()).to(covariance.dtype)
+        ctx.save_for_backward((torch.eye(len(r)).to(r) - transport).to(covariance))
+        return (precise(covariance).trace() - 2 * roots.sum()).to(covariance)
 
     @staticmethod
     @once_differentiable
@@ -149,5 +149,5 @@ def root(matrix: Tensor) -> Tensor:
 
 
 def precise(matrix: Tensor) -> Tensor:
-    """As float64, but on Apple's GPUs, which have none."""
-    return matrix.float() if matrix.device.type == "mps" else matrix.double()
+    """As float64; on the CPU where the device has none, as Apple's GPUs."""
+    return (matrix.cpu() if matrix.device.type == "mps" else matrix).double()

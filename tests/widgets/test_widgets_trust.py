@@ -259,7 +259,13 @@ HOSTILES = {
     "style_blend": numbers_beyond.map(lambda v: [v]) | st.just([1] * 17) | st.just([0, 0]),
     "learning_rate_decay": numbers_beyond.map(lambda v: [v, 50])
                            | numbers_beyond.map(lambda v: [0.9, v]) | st.just([1.5, 50]),
-    "style_scale": numbers_beyond | st.floats(11) | st.just(0),
+    "style_scale": numbers_beyond | st.floats(11) | st.just(0)
+                   | numbers_beyond.map(lambda v: [1.0, v]) | st.just([1.0] * 17),
+    **dict.fromkeys(["masks", "style_masks"],
+                    no_path.map(lambda v: [v]) | st.just(["left"] * 17)),
+    "mask_weights": numbers_beyond.map(lambda v: [v]) | st.just([1] * 17) | st.just([0, 0]),
+    "layers_by_style": no_word.map(lambda v: [[v]]) | st.just([["relu1_1"]] * 17)
+                       | st.sampled_from([5, [5], [[5]], [[["relu1_1"]]], {"relu1_1": 1}]),
 }  # fmt: skip
 
 
@@ -292,7 +298,16 @@ def any_ones_are_refused_or_plain(changes):
     text = json.dumps(made.to_dict(), allow_nan=False)
     assert len(text) < 100_000
     assert make_settings(**json.loads(text)) == made
-    for name in ("network", "pooling", "padding", "normalisation", "tv_norm", "optimizer"):
+    for name in (
+        "network",
+        "pooling",
+        "padding",
+        "normalisation",
+        "tv_norm",
+        "optimizer",
+        "statistic",
+        "colour",
+    ):
         assert re.fullmatch(r"[\w.:/-]+", str(getattr(made, name)))
 
 
