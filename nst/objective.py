@@ -119,7 +119,8 @@ class Objective:
         parts: dict[str, list[Part]] = {layer: [] for layer in guides}
         for number, style in enumerate(region.styles, 1):
             # One picture at a time: their activations need not fit into memory together.
-            for layer, part in self.look(style, list(guides), number, settings.statistic).items():
+            whose = f"the style mask of {region.name or f'picture {number}'}"
+            for layer, part in self.look(style, list(guides), whose, settings.statistic).items():
                 parts[layer].append(part)
         for layer, found in parts.items():
             whole = sum(part.share for part in found)
@@ -137,11 +138,11 @@ class Objective:
             )
 
     def look(
-        self, style: Style, layers: Sequence[str], number: int, statistic: str
+        self, style: Style, layers: Sequence[str], whose: str, statistic: str
     ) -> dict[str, Part]:
         """What a style picture shows at those of the layers that it is for."""
         layers = [layer for layer in layers if not style.layers or layer in style.layers]
-        guides = self.guides(style.mask, layers, f"the mask of style picture {number}")
+        guides = self.guides(style.mask, layers, whose)
         if style.mask is None:
             see = cached(self.measures, self.network, statistic)
         else:
