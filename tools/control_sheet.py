@@ -43,7 +43,7 @@ def main() -> None:
     second = [(name, painted(settings)) for name, settings in CONTROLS.items()]
     for number, columns in enumerate((first, second)):
         sheet.paste(band(columns), (0, number * (band_height() + 2 * GAP)))
-    sheet.save(out, quality=82, optimize=True, progressive=True)
+    sheet.save(out, quality=64, optimize=True, progressive=True)
 
 
 def painted(settings: dict) -> Callable[[str, str], Image.Image]:
