@@ -4,9 +4,9 @@ A picture goes through these modules in order: images, networks, features, losse
 objective, optimizers, loop, transfer. They rest on errors, devices and cache, and on six folders:
 files (what is read and written), kernels (what a GPU computes its own way), statistics (what counts
 as a style), control (colours and regions), hardware (large pictures and GPUs) and runs (what a run
-gives back, and how it is kept). Above them stand grids
-(many runs), plots, checks, widgets and cli. Each imports only those below it. The grader of the
-problem sets is a package of its own, nst_grading.
+gives back, and how it is kept). Above them stand judges (how good a painting is), grids (many
+runs), plots, checks, widgets and cli. Each imports only those below it. The grader of the problem
+sets is a package of its own, nst_grading.
 """
 
 import os

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from nst.devices import pick_device
-from nst.files.checkpoints import cache_folder, torchvision_entry
+from nst.files.checkpoints import weights_file
 
 PACKAGES = ("nst", "torch", "torchvision", "matplotlib", "ipywidgets", "jupyterlab")
 DOWNLOADED = ("vgg19", "vgg16")
@@ -52,13 +52,6 @@ def free_memory() -> str:
     except ImportError:
         return "unknown memory"
     return f"{psutil.virtual_memory().available / 2**30:.0f} GiB of memory"
-
-
-def weights_file(name: str) -> Path:
-    """Where torchvision keeps a network's pretrained weights."""
-    entry = torchvision_entry(name, None)
-    assert entry is not None
-    return cache_folder() / Path(entry.url).name
 
 
 def home(path: Path) -> str:

@@ -142,6 +142,13 @@ def cache_folder() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
+def weights_file(name: str) -> Path:
+    """Where torchvision keeps the pretrained weights of its network of this name."""
+    entry = torchvision_entry(name, None)
+    assert entry is not None
+    return cache_folder() / Path(entry.url).name
+
+
 def torchvision_entry(name: str, weights: str | os.PathLike | None) -> WeightsEnum | None:
     """Torchvision's entry for a set of weights, by name; for None its default. None if none."""
     if (PACKAGED / f"{name}.safetensors").is_file():
