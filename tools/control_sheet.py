@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 import nst
 from nst.images import open_image, postprocess_image
+from nst.runs.job import Picture
 from nst.statistics import STATISTICS
 
 PAIRS = (("astronaut", "starry"), ("astronaut", "ink"), ("cat", "mosaic"), ("cat", "waves"))
@@ -50,7 +51,9 @@ def painted(settings: dict) -> Callable[[str, str], Image.Image]:
     """A function that paints a photograph in a style, with these settings."""
 
     def paint(photograph: str, style: str) -> Image.Image:
-        styles = [style, OTHER[style]] if settings.keys() & set(TWO) else style
+        styles: list[Picture] = [style]
+        if settings.keys() & set(TWO):
+            styles.append(OTHER[style])
         result = nst.style_transfer(photograph, styles, sizes=SIZE, **settings)
         print(f"{photograph} × {style}, {settings}: {result.seconds:.0f} s", flush=True)
         return postprocess_image(result.image)
