@@ -98,6 +98,10 @@ class Settings:
         """As plain data for JSON; `make_settings(**settings.to_dict())` gives it back."""
         return dataclasses.asdict(self)
 
+    def made(self) -> tuple[str, str | None, str | None, str | None, str | None]:
+        """What `load_network` makes the run's network of, in its order."""
+        return self.network, self.weights, self.pooling, self.padding, self.scale
+
     def step_length(self, number: int) -> float:
         """The learning rate of the step after `number` others."""
         factor, interval = self.learning_rate_decay

@@ -77,42 +77,26 @@ def style_transfer(
             a picture, and says in `reason` why it ended; but what the callback raises goes through.
     """
     styles = list(style_image) if isinstance(style_image, list | tuple) else [style_image]
-    if isinstance(network, Network):
-        device = network.mean.device if device is None else device
-        if clash := [name for name in network.settings if name in changes]:
-            raise SettingsError(f"the network is loaded already; give {clash[0]} to load_network")
-        changes |= network.settings or {"network": "given"}
-    elif isinstance(network, str | None):
-        changes["network"] = network
-    else:
-        check_network(network)
-    names = [name_of(style) for style in styles]
     where, within = listed(masks), listed(style_masks)
-    settings = make_settings(
-        preset,
-        content_layers=content_layers,
-        style_layers=style_layers,
-        num_steps=num_steps,
-        learning_rate=learning_rate,
-        content=name_of(content_image),
-        styles=names if all(names) else None,
-        init=None if init is None else name_of(init) or "given",
-        masks=[name_of(mask) or "given" for mask in where],
-        style_masks=[name_of(mask) or "given" for mask in within],
-        **changes,
-    )
+    if isinstance(network, Network) and device is None:
+        device = network.mean.device
+    changes |= network_settings(network, changes) | {
+        "content_layers": content_layers,
+        "style_layers": style_layers,
+        "num_steps": num_steps,
+        "learning_rate": learning_rate,
+    }
+    settings = make_settings(preset, **changes, **names(content_image, styles, init, where, within))
     if old := gone({"edition": None} | changes | {"network": settings.network}):
         say(f"these settings are an older picture's: {old}, so this one will differ")
     place = pick_device(device)
     if not isinstance(network, Network):
         settings = settled(settings)
-        network = network_of(settings)
+        network = load_network(*settings.made())
     weights = hash_weights(network)
     with room_for_pictures():
         network = fit_out(network, place, pick_precision(precision, place))
-        content = load(content_image, max(settings.sizes), place)
-        sides = style_sides(settings, len(styles))
-        loaded = [load(style, side, place) for style, side in zip(styles, sides, strict=True)]
+        content, loaded = load_pictures(settings, content_image, styles, place)
         settings = visible(settings, network, content, loaded)
         of_content = [load_mask(mask, content) for mask in where]
         pairs = zip(within, spread(loaded, len(within)), strict=False)
@@ -121,6 +105,40 @@ def style_transfer(
         job = Job(settings, network, content, loaded, limit, weights, of_content, of_styles)
         state = State(job.start(settings.init if init is None else init))
     return job.run(state, [], 0.0, callback, progress)
+
+
+def network_settings(network: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """What the settings say of a network that is given, or named, or left out."""
+    if isinstance(network, Network):
+        if clash := [name for name in network.settings if name in changes]:
+            raise SettingsError(f"the network is loaded already; give {clash[0]} to load_network")
+        return network.settings or {"network": "given"}
+    if not isinstance(network, str | None):
+        check_network(network)
+    return {"network": network}
+
+
+def names(
+    content: Picture, styles: list[Picture], init: Picture | None, masks: list, style_masks: list
+) -> dict[str, Any]:
+    """How the settings name the run's pictures and masks."""
+    of_styles = [name_of(style) for style in styles]
+    return {
+        "content": name_of(content),
+        "styles": of_styles if all(of_styles) else None,
+        "init": None if init is None else name_of(init) or "given",
+        "masks": [name_of(mask) or "given" for mask in masks],
+        "style_masks": [name_of(mask) or "given" for mask in style_masks],
+    }
+
+
+def load_pictures(
+    settings: Settings, content: Picture, styles: list[Picture], place: torch.device
+) -> tuple[Tensor, list[Tensor]]:
+    """The content and the styles, each as large as the largest size of the settings asks for."""
+    sides = style_sides(settings, len(styles))
+    loaded = [load(style, side, place) for style, side in zip(styles, sides, strict=True)]
+    return load(content, max(settings.sizes), place), loaded
 
 
 def reconstruct_content(
@@ -184,7 +202,7 @@ def resume(
     if num_steps is not None:
         done = [settings.steps_at(index) for index in range(saved.state.size_index)]
         settings = make_settings(**settings.to_dict() | {"num_steps": (*done, num_steps)})
-    network, limit = network or network_of(settings), parse_bytes(memory_limit)
+    network, limit = network or load_network(*settings.made()), parse_bytes(memory_limit)
     if hash_weights(network) != saved.weights:
         raise WeightsError(
             f"the weights of {settings.weights or settings.network} are not those that the run was "
@@ -208,13 +226,6 @@ def on_device(saved: Any, place: torch.device) -> Any:
     if isinstance(saved, list):
         return [on_device(item, place) for item in saved]
     return saved.to(place) if isinstance(saved, Tensor) else saved
-
-
-def network_of(settings: Settings) -> Network:
-    """The network that the settings name."""
-    return load_network(
-        settings.network, settings.weights, settings.pooling, settings.padding, settings.scale
-    )
 
 
 def style_sides(settings: Settings, styles: int) -> list[int]:

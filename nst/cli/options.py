@@ -60,6 +60,16 @@ def transfer_parser() -> argparse.ArgumentParser:
         "nst", "Paint the content picture in the style of another, or of several.", TRANSFER_EPILOG
     )
     add = parser.add_argument
+    add_files(add)
+    add_network(add)
+    add_weights(add)
+    add_control(add)
+    add_run(add)
+    return parser
+
+
+def add_files(add: Callable[..., Any]) -> None:
+    """The options of what is read and written, and how large it is."""
     add(
         "pictures",
         nargs="*",
@@ -96,11 +106,19 @@ def transfer_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="steps at each size",
     )
+
+
+def add_network(add: Callable[..., Any]) -> None:
+    """The options of the network that looks at the pictures."""
     add("--network", help=f"{', '.join(ARCHITECTURES)}, or a torchvision classifier")
     add("--weights", metavar="FILE", help="weights for the network")
     add("--pooling", choices=POOLINGS)
     add("--padding", choices=PADDINGS)
     add("--scale", choices=SCALES, help="make mean activations 1, of each layer or filter")
+
+
+def add_weights(add: Callable[..., Any]) -> None:
+    """The options of the losses: at which layers, with which weights."""
     for name, example in (("content", "relu4_2"), ("style", "relu1_1,relu3_1=0.5")):
         add(
             f"--{name}-layers",
@@ -111,7 +129,10 @@ def transfer_parser() -> argparse.ArgumentParser:
     add("--content-weight", type=float, metavar="W")
     add("--style-weight", type=float, metavar="W")
     add("--tv-weight", type=float, metavar="W", help="of the total-variation loss")
-    add_control(add)
+
+
+def add_run(add: Callable[..., Any]) -> None:
+    """The options of the run: start, optimiser, machine, and what it leaves on its way."""
     add("--init", help="content, style, noise, or a picture to start from")
     add("--seed", type=int, help="of the noise")
     add("--optimizer", choices=CHOICES["optimizer"])
@@ -128,7 +149,6 @@ def transfer_parser() -> argparse.ArgumentParser:
         help="also a picture every N steps and an animation, in OUTPUT_frames/",
     )
     add("--sidecar", action="store_true", help="also the settings as JSON beside the picture")
-    return parser
 
 
 def add_control(add: Callable[..., Any]) -> None:

@@ -137,9 +137,7 @@ def unpack(picture: np.ndarray, device: torch.device) -> Tensor:
 
 def loaded_network(settings: Settings, device: torch.device) -> Network:
     """The settings' network; a worker keeps the last two."""
-    settings = settled(settings)
-    made = settings.network, settings.weights, settings.pooling, settings.padding, settings.scale
-    return _load(made, device)
+    return _load(settled(settings).made(), device)
 
 
 @lru_cache(maxsize=2)

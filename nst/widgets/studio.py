@@ -225,12 +225,10 @@ class TransferStudio(View):
 
     def _network(self, settings: Settings) -> Network:
         """The network, loaded once: with it, the style's targets are known from run to run."""
-        settings = settled(settings)  # as a run that goes on has them: the same network
-        made = settings.network, settings.weights, settings.pooling, settings.padding
-        key = *made, settings.scale
-        if key not in self.networks:
-            self.networks[key] = load_network(*key)
-        return self.networks[key]
+        made = settled(settings).made()  # as a run that goes on has them: the same network
+        if made not in self.networks:
+            self.networks[made] = load_network(*made)
+        return self.networks[made]
 
     def _keep(self, run: Run, result: Result) -> Result:
         self.last, self.not_kept = result, ""

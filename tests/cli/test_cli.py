@@ -391,7 +391,7 @@ def test_full_memory_before_the_run_is_one_sentence(pictures, capsys, monkeypatc
     def full(*_, **__):
         raise error
 
-    monkeypatch.setattr("nst.transfer.network_of", full)
+    monkeypatch.setattr("nst.transfer.load_network", full)
     status, out, err = run(capsys, *pictures)
     assert (status, out) == (2, "")
     assert err.startswith("nst: memory is full")
@@ -401,6 +401,6 @@ def test_too_few_files_are_named_for_what_they_are(pictures, capsys, monkeypatch
     def refuse(*_, **__):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("nst.transfer.network_of", refuse)
+    monkeypatch.setattr("nst.transfer.load_network", refuse)
     status, _, err = run(capsys, *pictures)
     assert (status, err) == (2, "nst: the system refuses (Too many open files)\n")

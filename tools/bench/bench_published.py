@@ -14,7 +14,6 @@ from torch import Tensor
 
 import nst
 from nst.networks import VGG
-from nst.transfer import network_of
 
 Optimise = Callable[[Evaluation, Tensor, int], Tensor]  # from a start, so many evaluations
 
@@ -37,7 +36,7 @@ class Loop:
 
     def network(self) -> VGG:
         """The built-in network as our run has it: with the preset's pooling and scale."""
-        network = network_of(nst.make_settings(**self.ours))
+        network = nst.load_network(*nst.make_settings(**self.ours).made())
         assert isinstance(network, VGG)
         return network
 
