@@ -6,7 +6,7 @@ BIN = .venv/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: learner teacher pages developer demo test test-faults test-styles test-browser test-classroom lab app assignment grade course notebooks check-notebooks html site bench gpu sheet styles versions size clean
+.PHONY: learner teacher pages developer demo test test-faults test-styles test-browser test-classroom test-course lab app assignment grade course notebooks check-notebooks html site bench gpu sheet styles versions size clean
 
 demo: learner
 	$(BIN)/nst rocket starry -o outputs/demo.png
@@ -24,6 +24,10 @@ test-browser: developer
 # Every problem set with all its known answers, and hostile submissions; some minutes.
 test-classroom: developer
 	$(BIN)/pytest -n 0 -m slow
+
+# The course at other sizes and with other pictures: nothing may raise; a quarter of an hour.
+test-course: developer
+	$(BIN)/python tools/course.py
 
 # What `make test` tries in small, in large: broken pictures, kills while a run is saved, flipped bits,
 # restructured checkpoints, hostile settings; a quarter of an hour.

@@ -104,6 +104,28 @@ def test_the_contents_list_every_notebook_with_its_time(kept):
         assert f"<br>{said} |" in row
 
 
+@pytest.mark.parametrize("path", COURSE, ids=names(COURSE))
+def test_as_kept_every_claim_holds_and_no_stub_is_written(path, kept):
+    claims = tool.tagged(kept[path], "claim")
+    assert all("checks.claim(" in cell.source for cell in claims)
+    assert tool.faults(kept[path]) == []
+
+
+@pytest.mark.parametrize("path", COURSE[1:], ids=names(COURSE[1:]))
+def test_readers_write_two_to_four_functions(path, kept):
+    def functions(source):
+        tree = ast.parse(source)
+        return {n.name: ast.dump(n.args) for n in tree.body if isinstance(n, ast.FunctionDef)}
+
+    pairs = tool.stubs(kept[path])
+    assert 2 <= len(pairs) <= 4
+    for stub, solution in pairs:
+        assert "<details><summary>Solution</summary>" in solution.source
+        left = functions(stub.source)
+        assert left and left.items() <= functions(tool.filled(stub, solution)).items()
+        assert "..." in stub.source and "checks." in stub.source
+
+
 def test_together_they_are_small():
     assert sum(path.stat().st_size for path in ALL) <= BYTES
 
@@ -115,6 +137,7 @@ def test_a_fast_run(path):
     notebook = tool.read(path)
     tool.execute(notebook, fast=True)
     assert all(cell.execution_count for cell in code_cells(notebook) if cell.source)
+    assert tool.faults(notebook) == []
 
 
 def made(source, **metadata):
@@ -122,14 +145,48 @@ def made(source, **metadata):
 
 
 def printed(notebook):
-    return "".join(o.get("text", "") for cell in notebook.cells for o in cell.outputs)
+    return "".join(tool.printed(cell) for cell in code_cells(notebook))
 
 
-def test_a_fast_run_changes_parameters_and_leaves_claims_out():
+STUB = """def double(x):
+    ...
+
+
+from nst.checks.stubs import exercise
+
+exercise(lambda f: print("✓" if f(2) == 4 else "wrong"))(double)"""
+
+
+def with_a_stub(body):
     notebook = made("STEPS = 100", tags=["parameters"], nst={"fast": {"STEPS": 3}})
     notebook.cells += made("assert STEPS == 100", tags=["claim"]).cells + made("print(STEPS)").cells
+    notebook.cells += made(STUB, tags=["stub"]).cells
+    solution = f"<details>\n\n```python\ndef double(x):\n    return {body}\n```\n</details>"
+    metadata = {"tags": ["solution"]}
+    notebook.cells.append(nbformat.v4.new_markdown_cell(solution, metadata=metadata))
+    return notebook
+
+
+def test_a_fast_run_changes_parameters_leaves_claims_out_and_fills_stubs_in():
+    notebook = with_a_stub("2 * x")
     tool.execute(notebook, fast=True)
-    assert printed(notebook) == "3\n"
+    first, said, done = printed(notebook).splitlines()
+    assert (first, said[0], done) == ("3", "○", "✓")
+    assert tool.faults(notebook) == []
+    tool.tagged(notebook, "filled")[0].outputs[0].text = "wrong"
+    assert tool.faults(notebook) == ["a filled cell prints 'wrong', not ✓"]
+
+
+def test_claims_that_do_not_hold_are_faults():
+    notebook = made("", tags=["claim"])
+    for text, count in [("✓ as the text says: so\n", 0), ("✗ not with these settings", 1), ("", 1)]:
+        notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text=text)]
+        assert len(tool.faults(notebook)) == count
+
+
+def test_a_stub_needs_a_solution():
+    with pytest.raises(ValueError, match="no solution"):
+        tool.stubs(made(STUB, tags=["stub"]))
 
 
 def test_warnings_end_a_run():

@@ -4,17 +4,23 @@
     python tools/notebooks.py check [NAME …]    execute, compare with what is written, write nothing
 
 NAME is a notebook's name or the beginning of it ("03"); by default all are run, one by one. A run
-fails where a cell raises or warns, where a notebook takes much longer or shorter than its text
-says, and where its outputs are too large. Cells are told apart by their tags:
+fails where a cell raises or warns, where a claim does not hold, where a notebook takes much longer
+or shorter than its text says, and where its outputs are too large. Cells are told apart by their
+tags:
 
     parameters     plain assignments; the tests change some of them to be fast (`nst.fast` in the
                    cell's metadata)
-    claim          asserts what the text says of results; left out in a fast run
+    claim          holds what the text says against this run, by `checks.claim`: as the notebook is
+                   kept, all of it must be true; left out in a fast run
+    stub           a function for the reader to write, with `...`, and its self-check; the next
+                   markdown cell tagged `solution` has the function in full, in a block of Python.
+                   `check` and a fast run fill it in, as a cell tagged `filled`, which must pass
     key-numbers    prints numbers that every full run has in common, within TOLERANCE
     cover          its figure becomes the notebook's opening picture
 """
 
 import argparse
+import ast
 import base64
 import hashlib
 import io
@@ -33,10 +39,13 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from PIL import Image, ImageFile
 
+from nst.checks.claims import BROKEN, KEPT
+from nst.checks.stubs import UNWRITTEN
 from nst.files import write_atomically
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 TIME = re.compile(r"about ([\d.]+) (minute|second)s? on two CPU cores")
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 FACTOR, TOLERANCE = 1.5, 0.05  # of the stated time; of key numbers
 WIDEST, COVER = 1100, 900  # pixels
@@ -73,21 +82,65 @@ def tagged(notebook: NotebookNode, tag: str) -> list[NotebookNode]:
     ]
 
 
+def stubs(notebook: NotebookNode) -> list[tuple[NotebookNode, NotebookNode]]:
+    """Its stubs, each with the cell of its solution: the next one that is tagged so."""
+    pairs, waiting = [], []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "stub" in tags:
+            waiting.append(cell)
+        elif "solution" in tags:
+            pairs.append((waiting.pop(0), cell))
+    if waiting:
+        raise ValueError(f"a stub has no solution:\n{waiting[0].source}")
+    return pairs
+
+
+def filled(stub: NotebookNode, solution: NotebookNode) -> str:
+    """A stub's source with its functions replaced by those of the solution's block of Python."""
+    (block,) = BLOCK.findall(solution.source)
+    rest = [
+        ast.get_source_segment(stub.source, node) or ""
+        for node in ast.parse(stub.source).body
+        if not isinstance(node, ast.FunctionDef)
+    ]
+    return "\n\n\n".join([block.strip(), *rest])
+
+
+def fill(notebook: NotebookNode) -> None:
+    """After each solution, put a cell in which the stub is filled in from it."""
+    for stub, solution in stubs(notebook):
+        metadata = {"tags": ["filled"]}
+        cell = nbformat.v4.new_code_cell(filled(stub, solution), metadata=metadata)
+        notebook.cells.insert(notebook.cells.index(solution) + 1, cell)
+
+
+def change(notebook: NotebookNode, changes: dict[str, Any]) -> None:
+    """Give parameters other values."""
+    for cell in tagged(notebook, "parameters"):
+        cell.source += "".join(f"\n{name} = {value!r}" for name, value in changes.items())
+
+
+def fast_values(notebook: NotebookNode) -> dict[str, Any]:
+    """The parameters' values in a fast run, as their cell's metadata say."""
+    (cell,) = tagged(notebook, "parameters") or [nbformat.v4.new_code_cell()]
+    return cell.metadata.get("nst", {}).get("fast", {})
+
+
 def execute(notebook: NotebookNode, fast: bool = False) -> float:
     """Run all cells on a fresh kernel; returns the seconds that it took.
 
-    A fast run changes the parameters as their cell's metadata say, and leaves claims out. Runs in
-    the notebooks' folder, so that relative paths are those of a reader.
+    A fast run changes the parameters as their cell's metadata say, fills the stubs in, and leaves
+    claims out. Runs in the notebooks' folder, so that relative paths are those of a reader.
 
     Raises:
         CellExecutionError: a cell raised.
         RuntimeError: a cell wrote to stderr.
     """
-    for cell in tagged(notebook, "parameters") if fast else []:
-        changes = cell.metadata.get("nst", {}).get("fast", {})
-        cell.source += "".join(f"\n{name} = {value!r}" for name, value in changes.items())
-    for cell in tagged(notebook, "claim") if fast else []:
-        cell.source = ""
+    if fast:
+        change(notebook, fast_values(notebook))
+        fill(notebook)
+        notebook.cells = [c for c in notebook.cells if "claim" not in c.metadata.get("tags", [])]
     client = NotebookClient(
         notebook,
         timeout=900,
@@ -105,6 +158,25 @@ def execute(notebook: NotebookNode, fast: bool = False) -> float:
             if output.get("name") == "stderr":
                 raise RuntimeError(f"a cell wrote to stderr: {output.text}\nin\n{cell.source}")
     return time.perf_counter() - began
+
+
+def printed(cell: NotebookNode) -> str:
+    """What a code cell has printed."""
+    return "".join(output.get("text", "") for output in cell.outputs)
+
+
+def faults(notebook: NotebookNode) -> list[str]:
+    """Sentences about claims that do not hold, and stubs that are not as they should be."""
+    found = []
+    for cell in tagged(notebook, "claim"):
+        said = printed(cell).splitlines() or [f"{BROKEN}: a claim prints nothing"]
+        found += [line for line in said if not line.startswith(KEPT)]
+    for tag, sign in (("stub", UNWRITTEN), ("filled", "✓")):
+        for cell in tagged(notebook, tag):
+            said = printed(cell).splitlines() or ["nothing"]
+            wrong = [line for line in said if not line.startswith(sign)]
+            found += [f"a {tag} cell prints {line!r}, not {sign}" for line in wrong]
+    return found
 
 
 def tidied(notebook: NotebookNode) -> NotebookNode:
@@ -168,10 +240,7 @@ def cover(notebook: NotebookNode) -> bytes | None:
 
 def key_numbers(notebook: NotebookNode) -> list[tuple[str, list[float]]]:
     """The numbers that the tagged cells have printed, and the text around them."""
-    texts = [
-        "".join(output.get("text", "") for output in cell.outputs)
-        for cell in tagged(notebook, "key-numbers")
-    ]
+    texts = [printed(cell) for cell in tagged(notebook, "key-numbers")]
     return [(NUMBER.sub("#", text), [float(n) for n in NUMBER.findall(text)]) for text in texts]
 
 
@@ -202,10 +271,12 @@ def check_time(notebook: NotebookNode, seconds: float) -> list[str]:
 def run(path: Path, write: bool) -> list[str]:
     """Execute a notebook, and write it back if told so; returns what is wrong with it."""
     committed, notebook = read(path), read(path)
+    if not write:
+        fill(notebook)
     seconds = execute(notebook)
     notebook = tidied(notebook)
     text = nbformat.writes(notebook) + "\n"
-    problems = check_time(notebook, seconds)
+    problems = check_time(notebook, seconds) + faults(notebook)
     if len(text) > LARGEST:
         problems.append(f"it has {len(text):,} bytes, more than {LARGEST:,}")
     if not write:

@@ -3,11 +3,12 @@
     from nst import checks
     checks.gram(my_gram_matrix)
 
-prints a tick, or raises a `Mistake` that names what went wrong. The right answers are this
-package's own functions; the usual mistakes stand in the modules of this folder, by what there is to
-say of them.
+prints a tick, or raises a `Mistake` that names what went wrong. Of a stub, which still has its
+`...`, it says what to do, and goes on. The right answers are this package's own functions; the
+usual mistakes stand in the modules of this folder, by what there is to say of them.
 """
 
+from nst.checks.claims import claim
 from nst.checks.common import Mistake
 from nst.checks.features import convolution, normalise, receptive_field
 from nst.checks.installation import installation
@@ -17,6 +18,7 @@ from nst.checks.normalisations import paper_style, relative_style
 
 __all__ = [
     "Mistake",
+    "claim",
     "content_loss",
     "convolution",
     "gram",

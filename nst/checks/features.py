@@ -8,9 +8,11 @@ from torch import Tensor
 
 from nst.checks.common import Function, Mistake, call, close, compare, describe, right, same
 from nst.checks.losses import pictures
+from nst.checks.stubs import exercise
 from nst.networks import IMAGENET_MEAN, IMAGENET_STD
 
 
+@exercise
 def convolution(function: Function) -> None:
     """Check `convolution(image, kernel)`: (H, W), (h, w) → (H - h + 1, W - w + 1).
 
@@ -65,6 +67,7 @@ def convolution(function: Function) -> None:
     right("convolution")
 
 
+@exercise
 def normalise(function: Function) -> None:
     """Check `normalise(image)`: (B, 3, H, W) in [0, 1] → ImageNet's mean 0 and deviation 1.
 
@@ -144,6 +147,7 @@ FIELD_MISTAKES: dict[str, Function] = {
 }
 
 
+@exercise
 def receptive_field(function: Function) -> None:
     """Check `receptive_field(layers)`: the pixels that one activation sees, along one side.
 

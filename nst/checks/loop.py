@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from nst import losses
 from nst.checks.common import Function, Mistake, close, compare, difference, gradient_flows, right
 from nst.checks.losses import pictures
+from nst.checks.stubs import exercise
 
 STEPS, RATE, TOLERANCE = 8, 0.1, 1e-3
 
@@ -36,6 +37,7 @@ def _weighted_cases() -> list[tuple[Any, ...]]:
     return cases
 
 
+@exercise
 def total_loss(function: Function) -> None:
     """Check `total_loss(image, generated, content, style, weights)`: the weighted sum.
 
@@ -137,6 +139,7 @@ class Problem:
         return image.detach()
 
 
+@exercise
 def loop(function: Function) -> None:
     """Check `optimise(start, loss, network, num_steps, learning_rate)`: a loop with Adam.
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from nst import losses
 from nst.checks.common import Function, compare, gradient_flows, right
+from nst.checks.stubs import exercise
 
 
 def pictures(seed: int, *shapes: tuple[int, ...]) -> list[Tensor]:
@@ -13,6 +14,7 @@ def pictures(seed: int, *shapes: tuple[int, ...]) -> list[Tensor]:
     return [torch.rand(shape, generator=generator) for shape in shapes]
 
 
+@exercise
 def content_loss(function: Function) -> None:
     """Check `content_loss(generated, content)`: the mean squared difference of two activations.
 
@@ -43,6 +45,7 @@ def content_loss(function: Function) -> None:
     right("content_loss")
 
 
+@exercise
 def gram(function: Function) -> None:
     """Check `gram_matrix(features)`: (B, C, H, W) → (B, C, C), divided by C·H·W.
 
@@ -101,6 +104,7 @@ def gram(function: Function) -> None:
     right("gram_matrix")
 
 
+@exercise
 def style_loss(function: Function) -> None:
     """Check `style_loss(generated_features, style_features, layers)`, with dicts of activations.
 
@@ -149,6 +153,7 @@ def style_loss(function: Function) -> None:
     right("style_loss")
 
 
+@exercise
 def total_variation(function: Function) -> None:
     """Check `total_variation_loss(image)`: (B, 3, H, W) → the mean squared neighbours' differences.
 

@@ -5,6 +5,7 @@ from torch import Tensor
 from nst import losses
 from nst.checks.common import Function, compare, gradient_flows, right
 from nst.checks.losses import pictures
+from nst.checks.stubs import exercise
 
 
 def undivided(x: Tensor) -> Tensor:
@@ -18,6 +19,7 @@ def difference(a: Tensor, b: Tensor) -> Tensor:
     return (losses.gram_matrix(a) - losses.gram_matrix(b)).square().sum()
 
 
+@exercise
 def paper_style(function: Function) -> None:
     """Check `paper_loss(features, style_features)`, E of Gatys et al. (2016, equation 4).
 
@@ -59,6 +61,7 @@ def paper_style(function: Function) -> None:
     right("paper_style")
 
 
+@exercise
 def relative_style(function: Function) -> None:
     """Check `relative_loss(features, style_features)`: Σ(G-A)²/ΣA², for (1, C, H, W).
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from nst import checks
+from nst.checks import stubs
 from nst.checks.common import Mistake
 
 
@@ -128,3 +129,34 @@ def test_what_is_missing_is_named(capsys, monkeypatch):
     text = capsys.readouterr().out
     assert "ipywidgets is missing: pip install" in text
     assert "✓" not in text
+
+
+def begun(features):
+    rows = features[..., 0].flatten(1)
+    return ... @ rows.mT
+
+
+def test_what_still_has_its_dots_is_told_what_to_do(capsys):
+    checks.gram(begun)
+    said = capsys.readouterr().out
+    assert said.startswith("○ begun: write your code where ... stands") and said.count("\n") == 1
+    assert not stubs.unwritten(gram_of_rows)
+    assert not stubs.unwritten(lambda image: image[..., 1:])
+    assert not stubs.unwritten(torch.nn.functional.mse_loss)
+
+
+def test_dots_in_brackets_are_an_index():
+    def right(image):
+        down, right = image[..., 1:, :] - image[..., :-1, :], torch.diff(image)
+        return (down**2).mean() + (right**2).mean()
+
+    assert not stubs.unwritten(right)
+    checks.total_variation(right)
+
+
+def test_claims_say_whether_they_hold_and_go_on(capsys):
+    checks.claim("deeper is coarser", torch.tensor(3) > 2, "3 and 2")
+    checks.claim("deeper is coarser", 1 > 2, "1 and 2")
+    kept, broken = capsys.readouterr().out.splitlines()
+    assert kept == "✓ as the text says: deeper is coarser"
+    assert broken.startswith("✗ not with these settings: deeper is coarser; here 1 and 2 (the text")

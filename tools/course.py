@@ -1,0 +1,61 @@
+"""Runs the course as curious readers do: at other sizes, and with other pictures.
+
+    python tools/course.py [NAME …]
+
+NAME is a notebook's name or the beginning of it ("03"); by default all of the course. Each is run
+with few steps, once for each of `VARIATIONS`, and nothing may raise. Claims need not hold, since
+the texts speak of the settings that the notebooks come with.
+"""
+
+import ast
+import sys
+from typing import Any
+
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+from notebooks import change, execute, fast_values, notebooks, read, tagged
+
+PICTURES = {  # by the names of parameters: what they hold in each variation
+    "PICTURE": ["rocket", "retina", "gravel"],
+    "STYLE": ["ink", "mosaic", "dots"],
+    "OTHER": ["waves", "marble", "starry"],
+}
+SIZES = 64, 384
+ENOUGH = 96  # pixels, where other pictures are tried
+
+
+def variations(parameters: str) -> list[dict[str, Any]]:
+    """What to change: the size twice, then the pictures three times, where there are any."""
+    names = [node.targets[0].id for node in ast.parse(parameters).body]  # type: ignore[attr-defined]
+    chosen = [name for name in names if name in PICTURES]
+    others = [{n: PICTURES[n][i] for n in chosen} for i in range(3)] if chosen else []
+    return [{"SIZE": size} for size in SIZES] + [{"SIZE": ENOUGH} | other for other in others]
+
+
+def attempt(notebook: NotebookNode, changes: dict[str, Any]) -> str | None:
+    """Run it so, with few steps; what went wrong, if anything."""
+    change(notebook, fast_values(notebook) | changes)
+    try:
+        execute(notebook)
+    except (CellExecutionError, RuntimeError) as error:
+        return str(error)
+    return None
+
+
+def main() -> int:
+    """Run them all; 1 if anything raised."""
+    wrong = 0
+    for path in notebooks(sys.argv[1:]):
+        if not path.name[0].isdigit():
+            continue
+        (parameters,) = tagged(read(path), "parameters")
+        for changes in variations(parameters.source):
+            trouble = attempt(read(path), changes)
+            print(f"{'✗' if trouble else '✓'} {path.stem} {changes}", trouble or "", flush=True)
+            wrong += trouble is not None
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
