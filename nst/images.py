@@ -102,7 +102,7 @@ def upright(source: Source, size: int | None = None) -> Image.Image:
     """The source as an upright 8-bit RGB image in sRGB on white, its long side at most `size`."""
     if size is not None and not (isinstance(size, Real) and size >= 1):
         raise ImageError(
-            f"size is the long side in pixels, one number that must be at least 1, not {size}"
+            f"size is the long side in pixels, one number that must be at least 1, not {size!r}"
         )
     image, name = decoded(source, size)
     return plain(image, fitted((image.height, image.width), size or max(image.size)), name)

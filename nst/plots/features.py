@@ -128,8 +128,8 @@ def activations(features: Mapping[str, Tensor], channels: int = 5, alt: str = ""
         channels: how many of each layer.
         alt: what there is to see.
 
-    A row has one scale; its brightest 0.5 % of values look alike, so that one hot spot does not
-    darken the rest.
+    A row has one scale, on its bar; its brightest 0.5 % of values look alike, so that one hot spot
+    does not darken the rest.
     """
     shapes = [feature.shape[-2:] for feature in features.values()]
     tallest = max(height / width for height, width in shapes)
@@ -148,10 +148,12 @@ def activations(features: Mapping[str, Tensor], channels: int = 5, alt: str = ""
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
         for axes, channel in zip(row, chosen, strict=False):
-            axes.imshow(maps_of_layer[channel].numpy(), **scale, aspect="auto")
+            shown = axes.imshow(maps_of_layer[channel].numpy(), **scale, aspect="auto")
             axes.set_box_aspect(feature.shape[-2] / feature.shape[-1])
             axes.set_title(f"channel {channel}", fontsize=8, color=QUIET, pad=2)
         row[0].set_ylabel(f"{name}\n{feature.shape[-1]} × {feature.shape[-2]}", fontsize=10)
+        bar = figure.colorbar(shown, ax=row.tolist(), shrink=0.85, aspect=12, pad=0.01)
+        bar.ax.tick_params(labelsize=7)
     return figure
 
 

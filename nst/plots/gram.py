@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
 from nst.images import postprocess_image
-from nst.plots.common import DPI, WIDTH, Shown
+from nst.plots.common import DPI, QUIET, WIDTH, Shown
 
 MARK = "#E66100"  # of the nearest; stands out on cividis for every eye
 DOTS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")  # Okabe and Ito's colours
@@ -61,10 +61,16 @@ def gram_matrices(
         axes.tick_params(length=0)
         if len(table) <= LABELLED:
             _write(axes, table, scale, "{:.3f}")
+        if not equal:
+            bar = figure.colorbar(image, ax=axes, location="bottom", aspect=15, pad=0.03)
+            bar.set_ticks([0, scale.vmax], labels=["0", f"{scale.vmax:.2g}"])
+            bar.ax.minorticks_off()
+            bar.set_label("square roots" if root else "", labelpad=-8, fontsize="small")
     for axes in places[len(tables) :]:
         axes.remove()
     if equal:
-        figure.colorbar(image, ax=places[: len(tables)], shrink=0.8, aspect=30)
+        bar = figure.colorbar(image, ax=places[: len(tables)], shrink=0.8, aspect=30)
+        bar.set_label("scale of square roots" if root else "")
     return figure
 
 
@@ -91,10 +97,12 @@ def together(features: Tensor, pairs: Sequence[tuple[int, int]], titles: Sequenc
         product = first * second
         names = [f"channel {i}", f"channel {j}", f"product: mean {product.mean():.2f}"]
         for place, values, name in zip(axes, (first, second, product), names, strict=True):
-            place.imshow(values.sqrt().numpy(), cmap="magma", vmin=0, vmax=2)
+            image = place.imshow(values.numpy(), cmap="magma", norm=PowerNorm(0.5, 0, 4))
             place.set_title(name, fontsize="medium")
             place.set(xticks=[], yticks=[])
         axes[0].set_ylabel(title)
+    bar = figure.colorbar(image, ax=grid.flatten().tolist(), shrink=0.9, aspect=30, pad=0.01)
+    bar.set_label("shares of the channel's own strength (scale of square roots)", fontsize="small")
     return figure
 
 
@@ -156,6 +164,7 @@ def number_table(
     scale = LogNorm(floor, max(top, floor * 1.01), clip=True)
     axes.imshow(table.clip(min=floor), norm=scale, cmap="cividis", aspect="auto")
     _write(axes, table, scale, form)
+    axes.set_xlabel("colours on a logarithmic scale", fontsize="small", color=QUIET)
     axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)

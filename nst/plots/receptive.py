@@ -81,10 +81,13 @@ def supports(gradients: Mapping[str, Tensor], boxes: Mapping[str, Box], alt: str
     for axes, (name, gradient) in zip(places, gradients.items(), strict=True):
         strength = gradient.detach().cpu().double()
         shares = (strength / strength.max().clamp(min=1e-300)).clamp(min=1e-6).log10()
-        axes.imshow(shares.numpy(), cmap=POSITIVE, vmin=-6, vmax=0)
+        shown = axes.imshow(shares.numpy(), cmap=POSITIVE, vmin=-6, vmax=0)
         outline(axes, boxes[name], colour="white", linewidth=1.2)
         axes.set_axis_off()
         axes.set_title(name, fontsize="medium")
+    bar = figure.colorbar(shown, ax=places.tolist(), shrink=0.7, aspect=15, pad=0.01)
+    bar.set_ticks([-6, -3, 0], labels=["10⁻⁶", "10⁻³", "1"])
+    bar.set_label("share of the largest", fontsize="small")
     return figure
 
 

@@ -47,8 +47,9 @@ def test_the_liveliest_channels_stand_first_and_a_row_has_one_scale():
     ramp = torch.linspace(0, 1, 20).view(4, 5)
     feature = torch.stack([0.1 * ramp, 3 * ramp, ramp, 9 + 0 * ramp])[None]
     figure = plots.activations({"relu1_1": feature, "relu2_1": feature[..., ::2, ::2]}, channels=3)
-    titles = [axes.get_title() for axes in figure.axes]
+    titles = [axes.get_title() for axes in figure.axes[:6]]
     assert titles == ["channel 1", "channel 2", "channel 0"] * 2
+    assert len(figure.axes) == 8  # with a bar for each row
     assert figure.axes[0].get_ylabel() == "relu1_1\n5 × 4"
     assert figure.axes[3].get_ylabel() == "relu2_1\n3 × 2"
     assert len({axes.images[0].get_clim() for axes in figure.axes[:3]}) == 1
@@ -88,7 +89,8 @@ def test_supports_are_logarithms_of_shares():
     gradient = torch.zeros(6, 8)
     gradient[2, 3], gradient[2, 4] = 10.0, 0.1
     figure = plots.supports({"relu1_1": gradient}, {"relu1_1": (1, 2, 3, 3)})
-    (axes,) = figure.axes
+    axes, bar = figure.axes
+    assert "largest" in bar.get_ylabel()
     (shown,) = arrays(axes)
     assert shown[2, 3] == 0
     assert shown[2, 4] == pytest.approx(-2)

@@ -43,8 +43,10 @@ def test_heatmaps_share_a_scale_unless_each_has_its_own():
     assert [axes.images[0].norm.vmax for axes in shared.axes[:2]] == [4, 4]
     assert len(shared.axes) == 3  # with a colour bar
     own = drawn(plots.gram_matrices(grams, ["one", "four"], equal=False))
-    assert [axes.images[0].norm.vmax for axes in own.axes] == [1, 4]
-    assert [axes.get_title() for axes in own.axes] == ["one", "four"]
+    maps, bars = own.axes[:2], own.axes[2:]
+    assert [axes.images[0].norm.vmax for axes in maps] == [1, 4]
+    assert [axes.get_title() for axes in maps] == ["one", "four"]
+    assert [axes.get_xlim() for axes in bars] == [(0, 1), (0, 4)]
     assert "one; four" in own.alt
 
 
