@@ -282,8 +282,13 @@ class ActivationExplorer(View):
                 self.grid.picked = divmod(self.channel.value, self.grid.columns)
 
     def still(self) -> Image.Image:
-        """The large picture and the grid side by side."""
-        return draw.beside([self.large.image(), self.grid.image()])
+        """The large picture and the grid side by side, with their titles."""
+        titles = {
+            f"Channel {self.channel.value} of {self.shown_layer} over {self.seen.name}": self.large,
+            f"All {len(self.maps)} channels, each on its own scale": self.grid,
+        }
+        scaled = {text: draw.beside([part.image()], 400) for text, part in titles.items()}
+        return draw.beside([draw.titled(image, text) for text, image in scaled.items()], 422)
 
 
 def places(found: list[tuple[int, int]], stride: int) -> str:

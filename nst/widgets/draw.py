@@ -137,6 +137,18 @@ def below(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
     return canvas
 
 
+def titled(image: Image.Image, text: str, tall: int = 22) -> Image.Image:
+    """The picture under a line of text, which is made smaller where it would not fit."""
+    canvas = Image.new("RGB", (image.width, image.height + tall), "white")
+    size = 0.7 * tall
+    font = ImageFont.load_default(
+        min(size, size * image.width / ImageFont.load_default(size).getlength(text))
+    )
+    ImageDraw.Draw(canvas).text((0, tall / 2), text, "black", font, "lm")
+    canvas.paste(image, (0, tall))
+    return canvas
+
+
 def spots(values: np.ndarray, number: int = 5, apart: float = 1.0) -> list[tuple[int, int]]:
     """The (row, column) of the greatest positive values of a map, the greatest first.
 

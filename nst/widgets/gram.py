@@ -271,9 +271,18 @@ class GramExplorer(View):
         self._show_pair()
 
     def still(self) -> Image.Image:
-        """Both heatmaps, then the pair's maps of both pictures."""
-        matrices = draw.beside([heatmap.image() for heatmap in self.heatmaps], 400)
-        return draw.below([matrices, *(maps.image() for maps in self.maps)])
+        """Both heatmaps, then the pair's maps of both pictures, with their titles."""
+        layer, names = self.layer.value, [seen.name for seen in self.seen]
+        i, j = (slider.value for slider in self.pair)
+        matrices = [
+            draw.titled(draw.beside([heatmap.image()], 400), f"{name}: {layer}, by square roots")
+            for name, heatmap in zip(names, self.heatmaps, strict=True)
+        ]
+        pairs = [
+            draw.titled(maps.image(), f"{name}: channel {i}, channel {j}, and their product")
+            for name, maps in zip(names, self.maps, strict=True)
+        ]
+        return draw.below([draw.beside(matrices, 422), *pairs])
 
 
 def cosines(gram: np.ndarray) -> np.ndarray:
