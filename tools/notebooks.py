@@ -167,14 +167,12 @@ def printed(cell: NotebookNode) -> str:
 
 def faults(notebook: NotebookNode) -> list[str]:
     """Sentences about claims that do not hold, and stubs that are not as they should be."""
-    found = []
-    for cell in tagged(notebook, "claim"):
-        said = printed(cell).splitlines() or [f"{BROKEN}: a claim prints nothing"]
-        found += [line for line in said if not line.startswith(KEPT)]
-    for tag, sign in (("stub", UNWRITTEN), ("filled", "✓")):
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    lines = [line for cell in cells for line in printed(cell).splitlines()]
+    found = [line for line in lines if line.startswith(BROKEN)]
+    for tag, sign in {"claim": KEPT, "stub": UNWRITTEN, "filled": "✓"}.items():
         for cell in tagged(notebook, tag):
-            said = printed(cell).splitlines() or ["nothing"]
-            wrong = [line for line in said if not line.startswith(sign)]
+            wrong = [x for x in printed(cell).splitlines() or ["nothing"] if not x.startswith(sign)]
             found += [f"a {tag} cell prints {line!r}, not {sign}" for line in wrong]
     return found
 

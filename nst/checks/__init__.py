@@ -11,9 +11,11 @@ usual mistakes stand in the modules of this folder, by what there is to say of t
 from nst.checks.claims import claim
 from nst.checks.common import Mistake
 from nst.checks.features import convolution, normalise, receptive_field
+from nst.checks.gradients import descent, finite_difference
 from nst.checks.installation import installation
 from nst.checks.loop import loop, total_loss
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
+from nst.checks.matrices import covariance, similarity
 from nst.checks.normalisations import paper_style, relative_style
 
 __all__ = [
@@ -21,6 +23,9 @@ __all__ = [
     "claim",
     "content_loss",
     "convolution",
+    "covariance",
+    "descent",
+    "finite_difference",
     "gram",
     "installation",
     "loop",
@@ -28,6 +33,7 @@ __all__ = [
     "paper_style",
     "receptive_field",
     "relative_style",
+    "similarity",
     "style_loss",
     "total_loss",
     "total_variation",

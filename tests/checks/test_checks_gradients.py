@@ -1,0 +1,84 @@
+"""Self-checks of gradients, and of what is made from Gram matrices."""
+
+import numpy as np
+import pytest
+import torch
+
+from nst import checks
+from nst.checks.common import Mistake
+
+
+def by_differences(loss, start, place, h):
+    e = torch.zeros_like(start)
+    e.view(-1)[place] = h
+    return (loss(start + e) - loss(start - e)) / h / 2
+
+
+def forward(loss, start, place, h):
+    e = torch.zeros_like(start)
+    e.view(-1)[place] = h
+    return (loss(start + e) - loss(start)) / h
+
+
+def in_place(loss, start, place, h):
+    start.view(-1)[place] += h
+    return loss(start) / (2 * h)
+
+
+def descend(loss, start, steps, rate, sign=-1, every=True, last=torch.Tensor.detach):
+    x = start.clone().requires_grad_()
+    for step in range(steps):
+        if every or step == 0:
+            x.grad = None
+            loss(x).backward()
+        x.data += sign * rate * x.grad
+    return last(x)
+
+
+def cosines(gram, power=0.5):
+    table = gram.numpy().astype(float)
+    strengths = np.diag(table) ** power
+    return torch.tensor(table / np.outer(strengths, strengths))
+
+
+def by_numpy(features, axes=(2, 3), divide=True):
+    x = features.numpy().astype(float)
+    x = x - x.mean(axes, keepdims=True)
+    rows = x.reshape(*x.shape[:2], -1)
+    return torch.tensor(rows @ rows.transpose(0, 2, 1) / (x[0].size if divide else 1))
+
+
+RIGHT = {
+    "finite_difference": by_differences,
+    "descent": descend,
+    "similarity": cosines,
+    "covariance": by_numpy,
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_answers_pass(name, capsys):
+    getattr(checks, name)(RIGHT[name])
+    assert capsys.readouterr().out == f"✓ {name}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "remark"),
+    [
+        ("finite_difference", forward, "to one side"),
+        ("finite_difference", in_place, "changes the picture"),
+        ("finite_difference", lambda *a: 2 * by_differences(*a), "divide by 2 h"),
+        ("descent", lambda *a: descend(*a, sign=1), "climbs"),
+        ("descent", lambda *a: descend(*a, every=False), "that of the start"),
+        ("descent", lambda *a: descend(*a, last=lambda x: x), "still asks"),
+        ("descent", lambda f, x, n, r: descend(f, x, n - 1, r), "makes 4 steps, not 5"),
+        ("similarity", lambda g: cosines(g, 1), "root is missing"),
+        ("similarity", lambda g: g / g.max(), "largest entry"),
+        ("covariance", lambda x: by_numpy(x, 1), "over the channels"),
+        ("covariance", lambda x: by_numpy(x, (2, 3), False), "not divided"),
+        ("covariance", lambda x: by_numpy(x) + 1, "the values are not"),
+    ],
+)
+def test_usual_mistakes_are_named(name, wrong, remark):
+    with pytest.raises(Mistake, match=remark):
+        getattr(checks, name)(wrong)
