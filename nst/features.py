@@ -105,6 +105,15 @@ def _measured_table(network: Network) -> list[Layer]:
     return table
 
 
+def similarity(gram: Tensor) -> Tensor:
+    """How alike two channels are, however strong: (C, C) → (C, C), G_ij / √(G_ii·G_jj).
+
+    The cosines of the angles between the channels' activations; 0 for silent channels.
+    """
+    lengths = gram.diagonal().clamp(min=1e-30).sqrt()
+    return gram / (lengths[:, None] * lengths)
+
+
 def channel_order(gram: Tensor) -> list[int]:
     """The channels in an order in which those that are active together stand side by side.
 
@@ -113,7 +122,7 @@ def channel_order(gram: Tensor) -> list[int]:
     """
     matrix = gram.detach().cpu().double().reshape(gram.shape[-2:])
     lengths = matrix.diagonal().clamp(min=0).sqrt()
-    similar = matrix / (lengths[:, None] * lengths).clamp(min=1e-30)
+    similar = similarity(matrix)
     similar[:, lengths <= 1e-6 * lengths.max()] = -math.inf
     order = [int(lengths.argmax())]
     for _ in range(len(matrix) - 1):

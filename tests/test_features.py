@@ -6,6 +6,7 @@ import torch
 import nst
 from nst import extract_features, layer_table, load_network
 from nst.errors import ImageError, SettingsError
+from nst.features import similarity
 from nst.networks import ARCHITECTURES, VGG, Architecture
 
 
@@ -78,3 +79,11 @@ def test_the_table_of_another_network():
     table = {row.name: row for row in layer_table(load_network("squeezenet1_1", weights="random"))}
     assert table["features.0"][:5] == ("features.0", 64, 2, None, 3 * 64 * 9 + 64)
     assert table["features.3.cat"].channels == 128
+
+
+def test_similarities_are_cosines_however_strong_a_channel_is():
+    rows = torch.rand(4, 30, generator=torch.Generator().manual_seed(0))
+    rows[3] = 0  # silent
+    alike = similarity(nst.gram_matrix(rows[None, :, None])[0])
+    wanted = torch.nn.functional.cosine_similarity(rows[:, None], rows[None], dim=-1)
+    assert torch.allclose(alike, wanted, atol=1e-5)
