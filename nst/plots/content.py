@@ -61,7 +61,7 @@ def curves(
     for index, (name, line) in enumerate(lines.items()):
         dashes = ("-", "--", "-.", ":")[index % 4]
         axes.plot(line, label=name, color=LINES[index % 4], linestyle=dashes, linewidth=2)
-    axes.set(yscale="log", xlabel=xlabel, ylabel=ylabel)
+    axes.set(yscale="log", xlabel=xlabel, ylabel=f"{ylabel} (logarithmic scale)")
     axes.set_title(title, fontsize="medium")
     axes.grid(axis="y", color="#E4E4E4", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)

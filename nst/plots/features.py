@@ -234,7 +234,7 @@ def by_layer(
     axes.set(ylabel=ylabel)
     axes.set_title(title, fontsize="medium")
     if log:
-        axes.set_yscale("log")
+        axes.set(yscale="log", ylabel=f"{ylabel} (logarithmic scale)")
     else:
         lowest, highest = axes.get_ylim()
         axes.set_ylim(min(0, lowest), max(0, highest))
