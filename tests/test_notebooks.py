@@ -8,8 +8,11 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
+import course  # noqa: E402
+
+import nst  # noqa: E402
 from tools import notebooks as tool  # noqa: E402
 
 COURSE = [path for path in tool.notebooks() if path.name[0].isdigit()]
@@ -220,3 +223,22 @@ def test_the_stated_time_is_held_against_the_measured(seconds, wrong):
     opening = nbformat.v4.new_markdown_cell("It runs in about 2 minutes on two CPU cores.")
     notebook = nbformat.v4.new_notebook(cells=[opening])
     assert len(tool.check_time(notebook, seconds)) == wrong
+
+
+def test_curious_readers_try_two_sizes_and_three_other_pictures(kept):
+    known = [name for names in nst.sample_names().values() for name in names]
+    for path in COURSE:
+        (parameters,) = tool.tagged(kept[path], "parameters")
+        tried = course.variations(parameters.source)
+        sizes, others = tried[:2], tried[2:]
+        assert [set(change) for change in sizes] == [{"SIZE"}] * 2
+        assert len(others) in (0, 3)
+        for change in others:
+            pictures = [value for name, value in change.items() if name != "SIZE"]
+            assert pictures and set(pictures) <= set(known)
+
+
+def test_what_raises_under_other_settings_is_reported():
+    notebook = made("SIZE = 256", tags=["parameters"], nst={"fast": {"SIZE": 96}})
+    notebook.cells += made("print(SIZE, 1 / (SIZE - 64))").cells
+    assert "ZeroDivisionError" in course.attempt(notebook, {"SIZE": 64})

@@ -303,8 +303,11 @@ class TradeOffStrip(View):
         self.button.description, self.button.icon = "Paint", "paint-brush"
 
     def still(self) -> Image.Image | None:
-        """The results side by side."""
-        return draw.beside([figure.picture.image() for figure in self.figures], 240)
+        """The results side by side, each under what is different in it."""
+        axis = self.axis.value.replace("_", " ")
+        scaled = {f"{axis} {f.label}": f.picture.image() for f in self.figures}
+        parts = [draw.titled(draw.beside([i], 218), text) for text, i in scaled.items()]
+        return draw.beside(parts, 240)
 
 
 def losses(cell: Cell) -> str:

@@ -808,3 +808,13 @@ def test_settings_of_a_strip_are_plain(small):
     settings = strip.figures[1].task.settings
     assert (settings.seed, settings.optimizer, settings.content_weight) == (3, "adam", 100)
     assert json.loads(json.dumps(settings.to_dict()))["num_steps"] == [2]
+
+
+def test_a_title_stands_over_its_picture_and_fits(picture):
+    image = nst.postprocess_image(picture)
+    for text in ("short", "a title that is much longer than its picture is wide, by far"):
+        titled = draw.titled(image, text)
+        above = np.asarray(titled.crop((0, 0, image.width, 22)).convert("L"))
+        assert titled.size == (image.width, image.height + 22)
+        assert above.min() < 128 and (above[:, -1] > 250).all()
+        assert np.array_equal(np.asarray(titled.crop((0, 22, *titled.size))), np.asarray(image))
