@@ -27,8 +27,8 @@ def receptive_fields(image: Tensor, boxes: Mapping[str, Box], alt: str = "") -> 
 
     Args:
         image: (1, 3, H, W) in [0, 1].
-        boxes: by layer, from small to large: top, left, height and width in pixels. What lies
-            outside the picture is not drawn.
+        boxes: by layer, from small to large: top, left, height and width in pixels. Outside the
+            picture, where the network sees its padding, they enclose white.
         alt: what there is to see.
     """
     picture = np.asarray(postprocess_image(image))
@@ -55,7 +55,9 @@ def receptive_fields(image: Tensor, boxes: Mapping[str, Box], alt: str = "") -> 
         axes.imshow(cut, interpolation="nearest")
         axes.set_title(f"{name}: {tall} × {wide}", fontsize="medium")
         axes.spines[:].set(visible=True, color=colour, linewidth=2.5)
-    whole.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    tops, lefts, heights, widths = np.transpose([*boxes.values(), (0, 0, height, width)])
+    whole.set_xlim(lefts.min() - 0.5, (lefts + widths).max() - 0.5)
+    whole.set_ylim((tops + heights).max() - 0.5, tops.min() - 0.5)
     return figure
 
 

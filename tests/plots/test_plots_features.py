@@ -82,6 +82,8 @@ def test_receptive_fields_are_cut_out_of_the_picture(picture):
     pixels = arrays(whole)[0]
     assert np.array_equal(arrays(small)[0], pixels[10:13, 20:23])
     assert np.array_equal(arrays(large)[0], pixels[:8, 30:42])  # the rest lies outside
+    assert whole.get_ylim()[1] == -4.5  # and there is room for it
+    assert whole.get_xlim() == (-0.5, pixels.shape[1] - 0.5)
     assert drawn(figure)
 
 
