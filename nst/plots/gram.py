@@ -53,7 +53,8 @@ def gram_matrices(
     places = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     top = max(float(table.max()) for table in tables)
     for axes, table, title in zip(places, tables, titles, strict=False):
-        scale = PowerNorm(0.5 if root else 1, 0, max(top if equal else table.max(), 1e-30))
+        largest = max(top if equal else float(table.max()), 1e-30)
+        scale = PowerNorm(0.5 if root else 1, 0, largest)
         image = axes.imshow(table, norm=scale, cmap="viridis")
         axes.set_title(title, fontsize="medium")
         axes.set_xticks(range(len(names)), names)
@@ -63,7 +64,7 @@ def gram_matrices(
             _write(axes, table, scale, "{:.3f}")
         if not equal:
             bar = figure.colorbar(image, ax=axes, location="bottom", aspect=15, pad=0.03)
-            bar.set_ticks([0, scale.vmax], labels=["0", f"{scale.vmax:.2g}"])
+            bar.set_ticks([0, largest], labels=["0", f"{largest:.2g}"])
             bar.ax.minorticks_off()
             bar.set_label("square roots" if root else "", labelpad=-8, fontsize="small")
     for axes in places[len(tables) :]:
