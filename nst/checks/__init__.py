@@ -10,12 +10,20 @@ usual mistakes stand in the modules of this folder, by what there is to say of t
 
 from nst.checks.claims import claim
 from nst.checks.common import Mistake
+from nst.checks.downhill import denoising, direction, stiffness, wolfe
 from nst.checks.features import convolution, normalise, receptive_field
 from nst.checks.gradients import descent, finite_difference
 from nst.checks.installation import installation
 from nst.checks.loop import loop, total_loss
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
 from nst.checks.matrices import covariance, similarity
+from nst.checks.measures import (
+    gram_of_tiles,
+    multiplications,
+    psnr,
+    rank_correlation,
+    relative_distance,
+)
 from nst.checks.normalisations import paper_style, relative_style
 
 __all__ = [
@@ -24,17 +32,26 @@ __all__ = [
     "content_loss",
     "convolution",
     "covariance",
+    "denoising",
     "descent",
+    "direction",
     "finite_difference",
     "gram",
+    "gram_of_tiles",
     "installation",
     "loop",
+    "multiplications",
     "normalise",
     "paper_style",
+    "psnr",
+    "rank_correlation",
     "receptive_field",
+    "relative_distance",
     "relative_style",
     "similarity",
+    "stiffness",
     "style_loss",
     "total_loss",
     "total_variation",
+    "wolfe",
 ]
