@@ -15,6 +15,7 @@ from torch import Tensor
 from nst.images import postprocess_image
 
 WIDTH, DPI = 10.0, 150  # inches, about a notebook's column; dots an inch
+LOGARITHMIC = "logarithmic scale"  # what an axis says of itself that has one
 QUIET = "#555555"  # of axes' names and remarks
 SIGNED, POSITIVE = "PuOr_r", "magma"  # maps of values around 0, and from 0 on
 OUTLINE = "#D81B60"  # of windows: seen on grey, and apart from both ends of SIGNED

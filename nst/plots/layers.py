@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nst.plots.common import QUIET, WIDTH, Shown, finish
+from nst.plots.common import LOGARITHMIC, QUIET, WIDTH, Shown, finish
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; the marks do so without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -26,7 +26,7 @@ def pushes(norms: Mapping[str, Mapping[str, float]], title: str) -> Figure:
     axes = figure.subplots()
     for index, (name, by_layer) in enumerate(norms.items()):
         _line(axes, index, list(by_layer), list(by_layer.values()), name)
-    axes.set(yscale="log", ylabel="length of the gradient")
+    axes.set(yscale="log", ylabel=f"length of the gradient ({LOGARITHMIC})")
     finish(figure, axes, title, grid="y")
     figure.alt = f"Length of the gradient by layer, one line each for {', '.join(norms)}. {title}."
     return figure

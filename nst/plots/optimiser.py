@@ -12,7 +12,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullF
 from torch import Tensor
 
 from nst.images import postprocess_image
-from nst.plots.common import DPI, QUIET, WIDTH, Shown
+from nst.plots.common import DPI, LOGARITHMIC, QUIET, WIDTH, Shown
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; dashes help on grey paper.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -59,7 +59,7 @@ def losses(curves: Mapping[str, Curve], title: str = "", ylabel: str = "loss") -
     for (name, values), style in zip(curves.items(), _styles(), strict=False):
         axes.plot(_drawable(values), label=name, **style)
     _scale(axes, list(curves.values()))
-    axes.set(xlabel="evaluations", ylabel=ylabel, title=title)
+    axes.set(xlabel="evaluations", ylabel=f"{ylabel} ({LOGARITHMIC})", title=title)
     figure.legend(loc="outside right upper", frameon=False, fontsize="medium")
     return figure
 
@@ -82,7 +82,7 @@ def race(runs: Mapping[str, Race], title: str = "") -> Figure:
     for axes in (left, right):
         axes.set_xlim(left=0)
         _tidy(axes)
-    left.set(xlabel="evaluations of loss and gradient", ylabel="total loss")
+    left.set(xlabel="evaluations of loss and gradient", ylabel=f"total loss ({LOGARITHMIC})")
     right.set(xlabel="seconds on this machine")
     figure.suptitle(title, fontsize="medium")
     figure.legend(loc="outside lower center", ncols=len(runs), frameon=False, fontsize="medium")
@@ -121,7 +121,7 @@ def trade_off(
         axes.plot(marks, _drawable(values), mark, color=colour, label=name, linewidth=1.8)
     axes.set_xticks(marks, [f"{weight:,g}".replace(",", " ") for weight in weights])
     axes.set(yscale="log", xlim=(-0.5, len(images) - 0.5), xlabel="style weight β for α = 1")
-    axes.set_ylabel("loss, relative to its target")
+    axes.set_ylabel(f"loss, relative to its target\n({LOGARITHMIC})")
     axes.legend(frameon=False, fontsize="medium")
     _tidy(axes)
     return figure
@@ -156,7 +156,7 @@ def movements(pictures: Mapping[str, Tensor], start: Tensor, bounds: Mapping[str
             )
         axes.set(title=name, yscale="log", xlim=(0, 1), xlabel="moved from the photograph by")
         _tidy(axes)
-    panels[0].set_ylabel("% of all values")
+    panels[0].set_ylabel(f"% of all values ({LOGARITHMIC})")
     return figure
 
 

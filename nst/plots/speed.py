@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from torch import Tensor
 
-from nst.plots.common import QUIET, WIDTH, Shown, finish
+from nst.plots.common import LOGARITHMIC, QUIET, WIDTH, Shown, finish
 from nst.plots.layers import COLOURS, DOTS, MARKS
 
 
@@ -82,7 +82,8 @@ def growth(
                 "label": f"slope {slope:.2f}",
             }
             axes.plot(ends, factor * ends**slope, **line)
-    axes.set(xscale="log", yscale="log", xlabel=names[0], ylabel=names[1])
+    axes.set(xscale="log", yscale="log")
+    axes.set(xlabel=f"{names[0]} ({LOGARITHMIC})", ylabel=f"{names[1]} ({LOGARITHMIC})")
     for side in (axes.xaxis, axes.yaxis):
         side.set_major_locator(LogLocator(subs=(1, 2, 5)))
         side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
@@ -139,7 +140,7 @@ def descents(
             axes.annotate(str(there), (there, goal), color=colour, fontsize=9, **beside)
     if goal:
         axes.axhline(goal, color=QUIET, linewidth=0.8, linestyle=":")
-    axes.set(yscale="log", xlabel="evaluations", ylabel="loss")
+    axes.set(yscale="log", xlabel="evaluations", ylabel=f"loss ({LOGARITHMIC})")
     axes.margins(y=0.12)
     finish(figure, axes, title, grid="y")
     figure.alt = f"Loss against evaluations for {', '.join(totals)}. {title}."

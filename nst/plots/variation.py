@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
 from nst.images import postprocess_image
-from nst.plots.common import DPI, WIDTH, Shown, finish
+from nst.plots.common import DPI, LOGARITHMIC, WIDTH, Shown, finish
 
 # Okabe and Ito's colours, then dashed: told apart by every eye.
 LINES = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -95,7 +95,8 @@ def spectra(images: Mapping[str, Tensor], title: str = "", unit: bool = False) -
         frequency, power = spectrum(image)
         power = power / np.nanmean(power) if unit else power
         axes.plot(1 / frequency, power, color=LINES[index % len(LINES)], label=label, linewidth=2)
-    axes.set(xscale="log", yscale="log", xlabel="wavelength in pixels", ylabel="mean power")
+    axes.set(xscale="log", yscale="log")
+    axes.set(xlabel=f"wavelength in pixels ({LOGARITHMIC})", ylabel=f"mean power ({LOGARITHMIC})")
     axes.set_xticks([2**0.5, 2, 4, 8, 16, 32], ["√2", "2", "4", "8", "16", "32"])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.invert_xaxis()  # fine detail on the right
@@ -125,7 +126,8 @@ def lines(
     for index, (label, heights) in enumerate(values.items()):
         colour, mark = LINES[index % len(LINES)], "o" if len(x) <= 20 else ""
         axes.plot(x, heights, color=colour, label=label, linewidth=2, marker=mark, markersize=5)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
+    said = {name: f" ({LOGARITHMIC})" if name in log else "" for name in "xy"}
+    axes.set(xlabel=xlabel + said["x"], ylabel=ylabel + said["y"])
     axes.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
     if "x" in log and len(x) <= 20:
         axes.set_xticks(x, [f"{value:g}" for value in x])

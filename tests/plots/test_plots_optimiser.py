@@ -104,3 +104,24 @@ def test_movements_add_up_to_all_values():
     (line,) = left.get_lines()
     assert list(line.get_xdata()) == [0.1, 0.1]
     assert not right.get_lines()  # a bound beyond what pixels can move says nothing
+
+
+def drawn_on_logarithmic_scales():
+    fall, picture = [4.0, 2.0, 1.0], torch.rand(1, 3, 8, 8)
+    yield plots.losses({"a": fall})
+    yield plots.race({"a": [(0.0, 4.0), (0.1, 2.0)]})
+    yield plots.trade_off([picture, picture], [1, 10], [0.1, 0.2], [0.2, 0.1])
+    yield plots.movements({"a": picture}, picture.flip(3), {"a": 0.3})
+    yield plots.descents({"a": fall}, "falls")
+    yield plots.growth({"a": ([1, 2], [3, 4])}, ("pixels", "seconds"), "grows")
+    yield plots.pushes({"a": {"relu1_1": 1.0, "relu2_1": 3.0}}, "pushes")
+    yield plots.lines([1, 2], {"a": [1.0, 2.0]}, "weight", "detail", log="xy")
+    yield plots.spectra({"a": picture})
+
+
+def test_an_axis_with_a_logarithmic_scale_says_so():
+    for figure in drawn_on_logarithmic_scales():
+        names = [axes.get_ylabel() for axes in figure.axes if axes.get_yscale() == "log"]
+        names += [axes.get_xlabel() for axes in figure.axes if axes.get_xscale() == "log"]
+        named = [name for name in names if name]
+        assert named and all(name.endswith("(logarithmic scale)") for name in named), names
