@@ -1,8 +1,7 @@
-"""Runs a submission cell by cell, and its tests so that they cannot be talked into passing."""
+"""Runs a submission cell by cell, its tests by the judge at their places."""
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import Counter
 from collections.abc import Collection
@@ -14,12 +13,12 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
 from nbgrader.utils import is_grade, is_locked, is_solution
 
+from nst_grading.judging.judge import LATE, Judge
 from nst_grading.kernels import Kernel, Manager
 from nst_grading.partial import last, needed
 from nst_grading.report import Report
 from nst_grading.restore import name_of
 
-MIME = "application/vnd.nst.grade+json"  # as in nst_grading.fair, which only kernels import
 MOST_OUTPUT = 2_000_000  # characters that a cell may print or show
 MOST_MESSAGE = 10_000  # characters of an error's message
 SHOWN = ("stream", "display_data", "execute_result", "update_display_data")
@@ -27,7 +26,7 @@ Resources = dict[str, Any]
 
 
 class FairExecute(Execute):
-    """nbgrader's `Execute`, with tests run by `nst_grading.fair` in the kernel that waits."""
+    """nbgrader's `Execute`, in the kernel that waits, with tests run by the judge."""
 
     def __init__(self, kernel: Kernel, report: Report, only: Collection[str] = ()) -> None:
         super().__init__(
@@ -42,11 +41,11 @@ class FairExecute(Execute):
         self.kernel, self.report, self.only = kernel, report, only
         self.shown: Counter[int] = Counter()
         self.dead = ""  # why there is no kernel any more
+        self.judge = Judge(kernel.line, kernel.limits.cell_seconds, kernel.used)
 
     def start_new_kernel_client(self, **options: Any) -> Any:
-        """Before the first cell, `nst_grading.fair` notes how things are."""
+        """From here on the limits hold."""
         client = super().start_new_kernel_client(**options)
-        self.tell("install()", 0)
         self.timeout = self.kernel.limits.cell_seconds
         self.kernel.deadline = time.monotonic() + self.kernel.limits.seconds
         return client
@@ -72,14 +71,14 @@ class FairExecute(Execute):
             if self.dead:
                 raise DeadKernelError
             if test:
-                self.judge(cell, index)
+                self.test(cell, index)
             else:
                 self.execute_cell(cell, index, store_history=True)
-                if is_locked(cell):
-                    self.tell(f"JUDGE.trust({cell.source!r})", index)
-        except (DeadKernelError, CellTimeoutError) as error:
-            if isinstance(error, CellTimeoutError):  # it goes on, although it was interrupted
-                self.kernel.killed = "it does not end, and cannot be interrupted"
+        except Exception as error:
+            if not isinstance(error, DeadKernelError):
+                self.kernel.killed = "what it sends is no kernel's message"
+                if isinstance(error, CellTimeoutError):  # it goes on, although it was interrupted
+                    self.kernel.killed = "it does not end, and cannot be interrupted"
                 self.kernel.kill()
             if not self.dead:
                 why = self.kernel.killed or "os._exit, out of memory, or a crash"
@@ -87,38 +86,29 @@ class FairExecute(Execute):
                 self.dead = f"The notebook was ended in {where}: {why}."
                 self.report.remarks.append(self.dead)
             cell.outputs = [error_output("Ended", self.dead)] if test else []
+        if is_locked(cell) and not test and not is_solution(cell):
+            self.judge.trust(cell.source)
         return cell, resources
 
-    def tell(self, code: str, index: int) -> NotebookNode:
-        """Run a line of `nst_grading.fair`; returns it as a cell with its outputs."""
-        cell = nbformat.v4.new_code_cell(f"from nst_grading import fair; fair.{code}")
-        kept = self.nb.cells[index]
+    def test(self, cell: NotebookNode, index: int) -> None:
+        """Let the judge run a test while the kernel answers it; its outputs are the verdict."""
+        asking = nbformat.v4.new_code_cell(SERVE)
+        finish, kept = self.judge.start(cell.source), self.nb.cells[index]
         try:
-            self.execute_cell(cell, index, store_history=False)
+            self.execute_cell(asking, index, store_history=False)
         finally:
             self.nb.cells[index] = kept  # execute_cell puts its own there
-        return cell
-
-    def judge(self, cell: NotebookNode, index: int) -> None:
-        """Run a test and replace its outputs by what `nst_grading.fair` says of it."""
-        number = secrets.token_hex(16)
-        ran = self.tell(f"JUDGE.run({cell.source!r}, {number!r})", index)
+            score, error = finish()
+            self.report.remarks += sorted(self.judge.remarks)
+        if error and any(output.get("ename") == "CellTimeoutError" for output in asking.outputs):
+            error = "NotRun", LATE
         cell.outputs = []
-        verdicts = [output.data[MIME] for output in ran.outputs if MIME in output.get("data", {})]
-        verdict = next((v for v in verdicts if v.get("number") == number), None)
-        if verdict is None:
-            late = any(output.get("ename") == "CellTimeoutError" for output in ran.outputs)
-            why = LATE if late else "The test did not run to its end."
-            cell.outputs = [error_output("NotRun", why)]
-            return
-        for name in verdict["replaced"]:
-            self.report.remarks.append(f"It replaces {name}; the tests used the original.")
-        if "error" in verdict:
-            cell.outputs = [error_output(verdict["error"]["name"], verdict["error"]["message"])]
-        elif verdict["score"] is not None:
+        if error:
+            cell.outputs = [error_output(*error)]
+        elif score is not None:
             most = float(cell.metadata.nbgrader.points)
-            score = {"text/plain": str(min(max(verdict["score"], 0.0), most))}
-            cell.outputs = [nbformat.v4.new_output("execute_result", score)]
+            data = {"text/plain": str(min(max(score, 0.0), most))}
+            cell.outputs = [nbformat.v4.new_output("execute_result", data)]
 
     def process_message(self, msg: Resources, cell: NotebookNode, cell_index: int) -> Any:
         """Drop what a cell shows beyond the limit; called by nbclient.
@@ -129,7 +119,7 @@ class FairExecute(Execute):
         if msg["msg_type"] == "error":  # shown, however much was printed before
             content["evalue"] = content["evalue"][:MOST_MESSAGE]
             content["traceback"] = [f"{content['ename']}: {content['evalue']}"]
-        elif msg["msg_type"] in SHOWN and MIME not in content.get("data", {}):
+        elif msg["msg_type"] in SHOWN:
             room = MOST_OUTPUT - self.shown[cell_index]
             texts = content.get("text", ""), *map(str, content.get("data", {}).values())
             self.shown[cell_index] += sum(map(len, texts))
@@ -141,8 +131,8 @@ class FairExecute(Execute):
         return super().process_message(msg, cell, cell_index)
 
 
+SERVE = "from nst_grading.judging import student; student.serve()"
 CUT = "\n[The rest of what this cell shows is cut.]\n"
-LATE = "It does not come to an end in time: an endless loop, or a loop over pixels?"
 
 
 def error_output(name: str, message: str) -> NotebookNode:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import pickle
 import sys
 import tempfile
 import threading
@@ -18,12 +19,16 @@ from typing import Any
 import nbformat
 import psutil
 
+from nst.checks.marking import reading
 from nst.errors import NstError
 from nst_grading.handins.reading import read
 from nst_grading.handout.release import find, generate
+from nst_grading.judging.withheld import kit
+from nst_grading.kernels import Kernel, Room, no_main, work
 from nst_grading.limits import Limits
 from nst_grading.report import Report
 from nst_grading.restore import name_of, restore, suspects
+from nst_grading.sandbox.visible import visible
 
 
 def grade_notebook(
@@ -59,9 +64,6 @@ def grade_notebooks(
 ) -> dict[str, Report]:
     """Grade many notebooks at once, each in a process of its own.
 
-    In a script, call it below `if __name__ == "__main__":`, as with everything that starts
-    processes in Python.
-
     Args:
         submissions: the notebooks, by the students' names.
         source: the problem set's notebook with solutions and hidden tests, or its folder.
@@ -83,14 +85,19 @@ def grade_notebooks(
     tell = threading.Lock()
 
     def one(student: str) -> Report:
-        report = in_process(Job(student, paths[student], released, limits, frozenset(only)))
+        job = Job(student, paths[student], released, limits, frozenset(only))
+        report = in_process(job, room)
         with tell:
             if done:
                 done(report)
         return report
 
     with tempfile.TemporaryDirectory(prefix="nst-") as folder:
-        released = generate(source, Path(folder).resolve())
+        root = Path(folder).resolve()
+        released = generate(source, root)
+        (root / "kit").mkdir()
+        copy = kit(source, root / "kit")
+        room = Room(visible(copy), copy, Path(reading.__file__))
         with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
             return dict(zip(paths, pool.map(one, paths), strict=True))
 
@@ -106,7 +113,10 @@ class Job:
     only: frozenset[str] = frozenset()
 
 
-def in_process(job: Job) -> Report:
+START = threading.Lock()
+
+
+def in_process(job: Job, room: Room) -> Report:
     """Grade a submission in a new process, which is ended when it overstays."""
     if sys.platform == "linux":
         context: Any = multiprocessing.get_context("forkserver")
@@ -115,8 +125,13 @@ def in_process(job: Job) -> Report:
         context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix="nst-", ignore_cleanup_errors=True) as folder:
-        process = context.Process(target=work, args=(theirs, job, Path(folder).resolve()))
-        process.start()
+        # The problem set's files come last: nobody's own replace them.
+        own = beside(job.path) if job.path.stem == job.released.stem else []
+        files = own + beside(job.released)
+        said = theirs, Path(folder).resolve(), job.limits, files, room, pickle.dumps(job)
+        process = context.Process(target=work, args=said)
+        with START, no_main():
+            process.start()
         theirs.close()
         report = Report(job.student, failure="the grader's process has ended without a report")
         try:
@@ -142,20 +157,13 @@ def end(process: Any) -> None:
     process.close()
 
 
-def work(pipe: Any, job: Job, folder: Path) -> None:
-    """In the new process: grade, and send the report."""
-    from nst_grading import kernels
-
-    # The problem set's files come last: nobody's own replace them.
-    own = beside(job.path) if job.path.stem == job.released.stem else []
-    kernel = kernels.prepare(folder, job.limits, own + beside(job.released))
+def attempt(job: Job, kernel: Kernel) -> Report:
+    """Grade one notebook; if the grader itself fails, the report says so."""
     try:
-        report = grade_one(job, kernel)
+        return grade_one(job, kernel)
     except Exception as error:
         said = kernel.last_words()
-        report = Report(job.student, failure=f"{type(error).__name__}: {error} {said}".strip())
-    kernel.kill()
-    pipe.send(report)
+        return Report(job.student, failure=f"{type(error).__name__}: {error} {said}".strip())
 
 
 def beside(notebook: Path) -> list[Path]:
@@ -168,7 +176,7 @@ def beside(notebook: Path) -> list[Path]:
     ]
 
 
-def grade_one(job: Job, kernel: Any) -> Report:
+def grade_one(job: Job, kernel: Kernel) -> Report:
     """Grade one notebook in the kernel that waits for it."""
     from nbgrader.utils import determine_grade, is_grade, is_locked
 

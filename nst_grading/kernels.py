@@ -1,21 +1,30 @@
 """The kernel of one submission: a process that is shut in before the student's code runs.
 
 It is forked where that is safe (Linux), so that it need not import torch anew; elsewhere it is
-started fresh. It talks to the grader through sockets that are files, since it has no network.
+started fresh. It talks to the grader through sockets that are files, since it has no network, and
+to the judge through one that has no name. It is forked before anything of `nst` or of the tests is
+loaded: what is not in a process cannot be found in it. So this module imports neither.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import math
 import multiprocessing
 import os
+import pickle
 import shutil
+import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +32,70 @@ import psutil
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
+from nst_grading.judging import student
 from nst_grading.limits import Limits
-from nst_grading.sandbox import enter, size
+from nst_grading.sandbox import enter, restrict_memory, size
 
 METHOD = "fork" if sys.platform == "linux" else "spawn"
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a submission's process sees."""
+
+    seen: Mapping[Path, Path]  # by the path where it is seen
+    kit: Path  # the package's copy
+    reader: Path  # the file that reads figures
+
+
+def work(
+    pipe: Any, folder: Path, limits: Limits, files: Sequence[Path], room: Room, job: bytes
+) -> None:
+    """In a submission's process: shut in a kernel, then load the grader, grade, and report.
+
+    Args:
+        pipe: for the report.
+        folder: an empty one.
+        limits: of the submission.
+        files: what it is given.
+        room: what it sees.
+        job: a pickled `nst_grading.grade.Job`.
+    """
+    kernel = prepare(folder, limits, files, room)
+    restrict_memory(limits)
+    from nst_grading.grade import attempt
+
+    pipe.send(attempt(pickle.loads(job), kernel))
+    kernel.kill()
+
+
+@contextlib.contextmanager
+def no_main() -> Iterator[None]:
+    """Processes that are started within do not import the caller's script again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 class Kernel:
     """A shut-in process that waits to become a notebook's kernel, and what watches over it."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: Limits, room: Room) -> None:
         self.folder, self.limits = folder, limits
         self.killed = ""  # why the watch has killed it
         self.deadline = math.inf  # by time.monotonic(); set before the first cell
         context = multiprocessing.get_context(METHOD)
         self.pipe, theirs = context.Pipe()
-        arguments = theirs, folder, limits
+        self.line, their_end = socket.socketpair()  # between the judge and the notebook
+        arguments = theirs, their_end, folder, limits, room
         self.process = context.Process(target=become_kernel, args=arguments)  # type: ignore[attr-defined]
-        self.process.start()
+        with no_main():
+            self.process.start()
         theirs.close()
+        their_end.close()
         self.missing: list[str] = self.pipe.recv() if self.pipe.poll(60) else []
         threading.Thread(target=self.watch, daemon=True).start()
 
@@ -106,11 +160,23 @@ class Kernel:
                 total += process.memory_full_info().uss
         return total
 
+    def used(self) -> float:
+        """Seconds of the processor that it has used by now, with all that it has started."""
+        total = 0.0
+        for process in self.family():
+            with contextlib.suppress(psutil.Error):
+                total += sum(process.cpu_times())
+        return total
 
-def become_kernel(pipe: Any, folder: Path, limits: Limits) -> None:
+
+def become_kernel(pipe: Any, line: socket.socket, folder: Path, limits: Limits, room: Room) -> None:
     """In the new process: shut in, wait for the connection file, then be a kernel until killed."""
-    close_others(pipe.fileno(), folder / LOG)
-    missing = enter(folder, [folder / name for name in SHARED], limits)
+    close_others({pipe.fileno(), line.fileno()}, folder / LOG)
+    student.prepare(line, load(room.reader).read)
+    missing = enter(folder, [folder / name for name in SHARED], limits, room.seen)
+    if missing:  # the kit's own folder is there, too
+        sys.path.insert(0, str(room.kit.parent))
+    forget()
     environment(folder)
     pipe.send(missing)
     connection_file = pipe.recv()
@@ -130,10 +196,31 @@ LOG = "kernel.log"
 SHARED = GIVEN, SOCKET = "given", "socket"  # its first files, and its lines to the grader
 
 
-def close_others(kept: int, log: Path) -> None:
+def load(path: Path) -> types.ModuleType:
+    """A module by its file, without the package that it is in."""
+    spec = importlib.util.spec_from_file_location("nst_grading.judging.reading", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def forget() -> None:
+    """Leave of the kit's packages only what answers the judge."""
+    for name in list(sys.modules):
+        if name.split(".")[0] in ("nst", "nst_grading") and name not in ANSWERING:
+            del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+PART = "nst_grading.judging"
+ANSWERING = ("nst_grading", PART, *(f"{PART}.{name}" for name in ("values", "wire", "student")))
+
+
+def close_others(kept: set[int], log: Path) -> None:
     """Close the files that came from the grader, among them its line to the one who asked."""
-    os.closerange(3, kept)
-    os.closerange(kept + 1, 4096)
+    for first, last in pairwise([2, *sorted(kept), 4096]):
+        os.closerange(first + 1, last)
     for number, path in ((0, os.devnull), (1, log), (2, log)):
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         os.dup2(opened, number)
@@ -183,12 +270,12 @@ class Manager(AsyncKernelManager):
         super().__init__(connection_file=str(socket / "c.json"), **options)
 
 
-def prepare(folder: Path, limits: Limits, files: Sequence[Path]) -> Kernel:
+def prepare(folder: Path, limits: Limits, files: Sequence[Path], room: Room) -> Kernel:
     """Make the kernel of this process; call it before there are threads."""
     global KERNEL
     for name in SHARED:
         (folder / name).mkdir(parents=True)
     for file in files:
         shutil.copy(file, folder / GIVEN / file.name)
-    KERNEL = Kernel(folder, limits)
+    KERNEL = Kernel(folder, limits, room)
     return KERNEL

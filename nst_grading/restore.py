@@ -70,8 +70,10 @@ def name_of(cell: NotebookNode) -> str:
 
 
 SUSPECT = re.compile(
-    r"\b(ctypes|_getframe|currentframe|gc\.get_|settrace|setprofile|get_ipython|sys\.modules|"
-    r"__code__|__torch_function__|nst_grading|nbgrader|BEGIN HIDDEN)\b"
+    r"\b(?:ctypes|_getframe|currentframe|gc\.get_\w+|settrace|setprofile|get_ipython|sys\.modules|"
+    r"__code__|__globals__|__torch_function__|f_back|f_locals|tb_frame|marshal|zipimport|os\._exit|"
+    r"os\.fork|os\.kill|nst_grading|nbgrader|BEGIN HIDDEN)\b|/proc/|"
+    r"(?<!ps1)(?<!checks)\.normalise\("
 )
 
 

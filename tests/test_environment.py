@@ -140,7 +140,7 @@ ROOMS = {
     "cli": f"errors files devices control {METHOD} grids plots",
     "__init__": f"errors control {METHOD} grids",
     "__main__": "cli",
-    "nst_grading": "errors checks __init__",
+    "nst_grading": "errors networks checks __init__",
 }
 
 

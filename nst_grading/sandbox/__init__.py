@@ -60,6 +60,11 @@ def limit(limits: Limits) -> None:
     """Bound files and memory by the system's own means."""
     restrict(resource.RLIMIT_FSIZE, limits.file_mb * 10**6)
     restrict(resource.RLIMIT_CORE, 0)
+    restrict_memory(limits)
+
+
+def restrict_memory(limits: Limits) -> None:
+    """Bound memory by the system's own means."""
     # Data counts what is allocated; the address space (RLIMIT_AS) also counts torch's libraries,
     # 3.5 GB. macOS enforces neither, so memory is also watched from outside.
     restrict(resource.RLIMIT_DATA, limits.memory_mb * 10**6)

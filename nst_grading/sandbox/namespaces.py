@@ -79,8 +79,8 @@ def furnish(libc: Any, room: Path, seen: Mapping[Path, Path]) -> None:
             bind(libc, path, room, target)
     for name in DEVICES:
         bind(libc, Path("/dev") / name, room, Path("/dev") / name)
-    for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
-        (room / "dev" / name).symlink_to(f"/proc/self/fd{target}")
+    for name, number in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+        (room / "dev" / name).symlink_to(f"/proc/self/fd{number}")
     for name in ("dev/shm", "tmp", "etc", "proc"):
         (room / name).mkdir(exist_ok=True)
     try:

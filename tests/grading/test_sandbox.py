@@ -14,6 +14,7 @@ from tiny_set import FULL, ZERO, hand_in
 
 import nst
 from nst_grading import Limits, grade_notebooks, sandbox
+from nst_grading.sandbox.visible import visible
 
 pytestmark = pytest.mark.long
 
@@ -39,7 +40,7 @@ def test_without_namespaces_python_is_watched(tmp_path, monkeypatch):
     }
 
     def shut_in(pipe):
-        missing = sandbox.enter(own, [], Limits())
+        missing = sandbox.enter(own, [], Limits(), visible())
         for attempt in attempts.values():
             try:
                 pipe.send(attempt())

@@ -1,5 +1,6 @@
 """Reading what an answer is, without trusting it: plain numbers, kinds of values, lines run."""
 
+import inspect
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ class _Loop(BaseException):
 
 def lines_run(function: Callable[..., Any], arguments: Sequence[Any], limit: int) -> int:
     """How many lines of Python a call runs, calls and returns included; it ends at the limit."""
+    if hasattr(elsewhere := inspect.unwrap(function), "lines_run"):  # it runs in another process
+        return elsewhere.lines_run(arguments, limit)
     count, before = 0, sys.gettrace()
 
     def trace(*_: Any) -> Any:

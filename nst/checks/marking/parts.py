@@ -1,11 +1,13 @@
 """The parts of an exercise that are graded, and what a part demands of an answer."""
 
 import contextlib
+import functools
 import io
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,11 @@ from torch import Tensor, nn
 
 from nst.checks.common import Mistake, by_hand, lending, raised
 from nst.checks.marking.answers import kind, near, no_loop, numbers, verdict
-from nst.checks.marking.oracles import random
+from nst.checks.marking.oracles import cosine, random
+
+
+class File(str):
+    """The path of a file that goes wherever the function runs that is given it."""
 
 
 def attempts(
@@ -95,6 +101,7 @@ class Part:
 
     def __init__(self, stack: contextlib.ExitStack, lent: Mapping[str, Any]) -> None:
         self.stack, self.lent = stack, lent
+        self.rights: dict[str, Callable[..., Any]] = {}  # that the notebook's test has accepted
 
     def function(self, space: Mapping[str, Any], name: str) -> Callable[..., Any]:
         """The notebook's function of that name, whose errors become Mistakes."""
@@ -105,6 +112,7 @@ class Part:
             raise Mistake(f"{name} is the package's own function; write yours.")
         self.stack.enter_context(lending(found, self.lent))
 
+        @functools.wraps(found, (), ())
         def call(*arguments: Any) -> Any:
             try:
                 return found(*arguments)
@@ -189,7 +197,12 @@ class Part:
             "no gradient flows back: .item(), .detach(), .numpy() or no_grad() cut it off.",
         )
         self.true(any(numbers(found)), "the gradient is zero everywhere.")
-        if wanted is not None:
+        if wanted is None:
+            self.true(
+                follows(function, x.detach(), found),
+                "the gradient is not that of the values that it returns.",
+            )
+        else:
             self.equal(found, wanted, "the gradient is wrong.")
 
     def file(self, pixels: NDArray[np.uint8]) -> str:
@@ -197,7 +210,7 @@ class Part:
         folder = self.stack.enter_context(tempfile.TemporaryDirectory())
         path = Path(folder) / "picture.png"
         Image.fromarray(pixels).save(path)
-        return str(path)
+        return File(path)
 
     def no_loop(
         self,
@@ -217,8 +230,33 @@ class Part:
         """The notebook's test says True to each of these functions."""
         for name, right in rights.items():
             self.true(verdict(test, right), f"your test rejects a right function: {name}.")
+            self.rights[name] = right
 
     def rejects(self, test: Callable[..., Any], wrongs: Mapping[str, Callable[..., Any]]) -> None:
-        """The notebook's test says False to each of these functions."""
+        """The notebook's test says False to each of these functions, whatever it said before.
+
+        Functions that it has accepted are asked about again in between, by chance, so that no list
+        of answers will do.
+        """
+        chance = SystemRandom()
         for name, wrong in wrongs.items():
+            for _ in range(chance.randrange(8) if self.rights else 0):
+                again, right = chance.choice(list(self.rights.items()))
+                self.true(verdict(test, right), f"your test rejects a right function: {again}.")
             self.true(not verdict(test, wrong), f"your test accepts a wrong function: {name}.")
+
+
+def follows(function: Callable[[Tensor], Any], x: Tensor, gradient: Any, tries: int = 8) -> bool:
+    """Whether the square sum of what a function returns changes as the gradient says.
+
+    By central differences, in seeded directions whose mean is zero; the gradient's length, and
+    some of its direction, is left to the tests of values.
+    """
+    found, wanted = [], []
+    for seed in range(tries):
+        move = random(*x.shape, seed=500 + seed) - 0.5
+        move = 0.02 * (move - move.mean()) * (x.abs().max() + 0.1)
+        up, down = (function(x + sign * move).detach().double() for sign in (1, -1))
+        wanted.append(float(up.square().sum() - down.square().sum()) / 2)
+        found.append(float((gradient.double() * move).sum()))
+    return cosine(found, wanted) > 0.5

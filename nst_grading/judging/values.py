@@ -1,0 +1,220 @@
+"""What goes over the line, on its way out and in: plain values, and references to all else."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import types
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from nst_grading.judging.wire import Wire
+
+MOST_VALUES, DEEPEST = 10**7, 20
+KINDS = (
+    *("float64", "float32", "float16", "bfloat16", "complex64", "complex128"),
+    *("int64", "int32", "int16", "int8", "uint8", "bool"),
+)
+TYPES = {name: getattr(torch, name) for name in KINDS}
+NAMES = {kind: name for name, kind in TYPES.items()}
+CONSUMED = (types.GeneratorType, map, filter, zip, range, enumerate, reversed)
+VIEWS: Any = (type({}.keys()), type({}.values()), type({}.items()))
+EXACTLY: dict[type, Any] = {int: int.__int__, float: float.__float__, str: str.__str__}
+CONTAINERS: dict[str, Any] = {
+    "list": (list, *CONSUMED, *VIEWS),
+    "tuple": tuple,
+    "set": (set, frozenset),
+}
+Head = dict[str, Any]
+
+
+class Closed(BaseException):
+    """No answer will come: the other end has gone, is late, or sends what is no frame."""
+
+
+class NotPlain(TypeError):  # noqa: N818, as students see it
+    """An answer that is no number, text, list, array or tensor, used as if it were one."""
+
+
+class Thing:
+    """Something that stays at the other end; its public attributes can be asked for."""
+
+    def __init__(self, wire: Wire, said: Head) -> None:
+        self._wire, self._ref, self._kind = wire, said["ref"], str(said["type"])[:80]
+        self.__name__, self.__module__ = str(said["name"])[:80], str(said["module"])[:80]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not self._wire.judging:
+            raise AttributeError(name)
+        return self._wire.ask({"do": "get", "ref": self._ref, "name": name}, ())
+
+    def _refuse(self, *_: object) -> Any:
+        raise NotPlain(f"there is a {self._kind}, not a plain value: a number, a text, a tensor …")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __iter__ = _refuse
+    __len__ = __float__ = __int__ = __add__ = __sub__ = __mul__ = __getitem__ = _refuse
+    __hash__ = object.__hash__
+
+
+class Remote(Thing):
+    """A function at the other end."""
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """The function's answer."""
+        return self._wire.ask({"do": "call", "ref": self._ref}, (list(arguments), keywords))
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        return True
+
+    @property
+    def __globals__(self) -> Any:
+        return self._wire.globals_of(self)
+
+    def lines_run(self, arguments: Sequence[Any], limit: int) -> int:
+        """How many lines of Python a call runs."""
+        return self._wire.lines_run(self, arguments, limit)
+
+
+class Packed:
+    """Values on their way out."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire, self.answering = wire, False
+        self.buffers: list[bytes] = []
+        self.tensors: list[Tensor] = []  # as they are; the same one goes once
+        self.outs: list[Head] = []
+        self.flowing: list[Tensor] = []  # of an answer, what a gradient flows back from
+
+    def pack(self, value: Any, depth: int = 0) -> Any:
+        """A value as JSON, its numbers in buffers; a subclass goes as the type that it is of."""
+        if value is None or isinstance(value, bool):
+            return value
+        if (other := self.wire.other(value, self)) is not None:
+            return other
+        if isinstance(value, np.generic) and not isinstance(value, float | str):
+            return {"k": "number", **self.array(np.asarray(value))}
+        for kind, exactly in EXACTLY.items():
+            if isinstance(value, kind):
+                return exactly(value)
+        if isinstance(value, Tensor):
+            return self.tensor(value)
+        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+            return {"k": "array", **self.array(np.ascontiguousarray(value).view(np.ndarray))}
+        if depth < DEEPEST:
+            if isinstance(value, dict):
+                pairs = [[self.pack(x, depth + 1) for x in pair] for pair in dict.items(value)]
+                return {"k": "dict", "v": pairs}
+            for name, kinds in CONTAINERS.items():
+                if isinstance(value, kinds):
+                    some = itertools.islice(value, MOST_VALUES)
+                    return {"k": name, "v": [self.pack(x, depth + 1) for x in some]}
+        if isinstance(value, Thing):
+            return {"k": "yours", "ref": value._ref}
+        if self.wire.judging and not callable(value):
+            raise TypeError(f"the judge does not hand over a {type(value).__name__}")
+        ref = f"r{self.wire.tests}.{len(self.wire.refs)}"  # never again that of another thing
+        self.wire.refs[ref] = value
+        name, module = (getattr(value, n, "") for n in ("__name__", "__module__"))
+        said = {"type": type(value).__name__, "name": str(name), "module": str(module)}
+        return {"k": "mine", "ref": ref, "call": callable(value), **said}
+
+    def array(self, value: np.ndarray) -> Head:
+        """An array's numbers."""
+        self.buffers.append(value.tobytes())
+        return {"dtype": value.dtype.str, "shape": list(value.shape), "b": len(self.buffers) - 1}
+
+    def tensor(self, value: Tensor) -> Head:
+        """A tensor, as it lies in memory; one that a gradient flows back from, apart."""
+        plain = value.detach().as_subclass(Tensor)
+        if plain.layout != torch.strided or plain.dtype not in NAMES or plain.device.type != "cpu":
+            plain = plain.to_dense().cpu().double()
+        flows = value.requires_grad and (self.answering or torch.is_grad_enabled())
+        if self.answering and flows:
+            self.flowing.append(value)
+            self.outs.append(self.raw(plain))
+            return {"k": "out", "i": len(self.outs) - 1}
+        for index, known in enumerate(self.tensors):
+            if known is value:
+                return {"k": "same", "i": index}
+        self.tensors.append(value)
+        return {**self.raw(plain), "k": "tensor", "grad": flows}
+
+    def raw(self, plain: Tensor) -> Head:
+        """A tensor's numbers with all that lies between them, sizes and strides."""
+        if plain.numel() > MOST_VALUES:
+            raise ValueError(f"a tensor of {plain.numel()} values is too large to hand over")
+        plain = plain.resolve_conj().resolve_neg()
+        span = 1 + sum((n - 1) * s for n, s in zip(plain.shape, plain.stride(), strict=True))
+        if plain.numel() == 0 or span > 4 * plain.numel() + 64:  # a small part of a large one
+            plain, span = plain.contiguous(), plain.numel()
+        flat = plain.as_strided((span,), (1,))
+        self.buffers.append(bytes(flat.contiguous().view(torch.uint8).numpy()))
+        size, stride = list(plain.shape), list(plain.stride())
+        where = {"dtype": NAMES[plain.dtype], "size": size, "stride": stride}
+        return {"k": "raw", **where, "b": len(self.buffers) - 1}
+
+
+class Taken:
+    """Values that have come in."""
+
+    def __init__(self, wire: Wire, buffers: list[memoryview]) -> None:
+        self.wire, self.buffers = wire, buffers
+        self.tensors: list[Tensor] = []
+        self.outs: list[Tensor] = []
+
+    def take(self, said: Any) -> Any:
+        """A value from JSON; raises `Closed` for what is none."""
+        try:
+            return self.value(said)
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            self.wire.garbled = True
+            raise Closed from error
+
+    def value(self, said: Any) -> Any:
+        """A value from JSON."""
+        if isinstance(said, str):
+            return said.encode(errors="replace").decode()  # no half characters
+        if not isinstance(said, dict):
+            return said
+        kind = said["k"]
+        if kind in ("list", "tuple", "set"):
+            values = [self.value(x) for x in said["v"]]
+            return values if kind == "list" else tuple(values) if kind == "tuple" else set(values)
+        if kind == "dict":
+            return {self.value(key): self.value(x) for key, x in said["v"]}
+        if kind in ("array", "number"):
+            found = np.frombuffer(self.buffers[said["b"]], np.dtype(str(said["dtype"])))
+            if found.dtype.kind not in "biuf":
+                raise ValueError
+            found = found.reshape(said["shape"]).copy()
+            return found if kind == "array" else found[()]
+        if kind in ("tensor", "raw"):
+            tensor = self.tensor(said)
+            if kind == "tensor":
+                self.tensors.append(tensor.requires_grad_(bool(said["grad"])))
+            return tensor
+        if kind == "same":
+            return self.tensors[said["i"]]
+        if kind == "out":
+            return self.outs[said["i"]]
+        if kind == "yours":
+            return self.wire.refs[said["ref"]]
+        if kind == "mine":
+            name = said["type"] if said["type"].isidentifier() else "Thing"
+            return type(name, (Remote if said["call"] else Thing,), {})(self.wire, said)
+        return self.wire.made(said, self)
+
+    def tensor(self, said: Head) -> Tensor:
+        """A tensor that lies in memory as the original does."""
+        dtype, size, stride = TYPES[said["dtype"]], said["size"], said["stride"]
+        if math.prod(size) > MOST_VALUES or min([*size, *stride], default=0) < 0:
+            raise ValueError
+        buffer = bytearray(self.buffers[said["b"]])
+        if not buffer:
+            return torch.empty(size, dtype=dtype)
+        return torch.frombuffer(buffer, dtype=dtype).as_strided(size, stride)

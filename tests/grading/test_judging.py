@@ -1,0 +1,289 @@
+"""The judge's line to a student's process: what goes over it, and what forged frames do."""
+
+import json
+import multiprocessing
+import os
+import socket
+import struct
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nst.checks import marking
+from nst_grading.judging import student
+from nst_grading.judging.judge import Judge
+from nst_grading.judging.values import Closed
+from nst_grading.judging.withheld import kit, without
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+
+
+class Pair(NamedTuple):
+    first: float
+    second: float
+
+
+class Sly(float):
+    __eq__ = __le__ = lambda *_: True
+    __hash__ = float.__hash__
+    __sub__ = __rsub__ = lambda *_: 0.0
+
+
+class Own:
+    """Something that is no plain value."""
+
+    size = 3
+
+
+def slopes(x):
+    return (x**3).sum(-1), {"twice": 2 * x, "cut": x.detach()}
+
+
+def descend(loss, start):
+    x = start.clone().requires_grad_()
+    for _ in range(3):
+        (gradient,) = torch.autograd.grad(loss(x), x)
+        x = (x - 0.1 * gradient).detach().requires_grad_()
+    return x.detach()
+
+
+def leave(model, x):
+    model[0].register_forward_hook(lambda *_: None)
+    model[1].inplace = False
+    x += 1
+    return model(x)
+
+
+def ask(network, x):
+    network.requires_grad_(False)
+    return lambda scale: (scale * network(x, ["relu1_1"])["relu1_1"]).sum()
+
+
+GIVEN = {
+    "slopes": slopes,
+    "descend": descend,
+    "leave": leave,
+    "ask": ask,
+    "same": lambda *values: values,
+    "pair": lambda: Pair(1.0, 2.0),
+    "sly": lambda: Sly(3.0),
+    "own": Own,
+    "stream": lambda: (n * n for n in range(3)),
+    "fails": lambda: {}["conv1_1"],
+    "again": lambda f, x: f(lambda y: y + x),
+    "kept": [],
+    "keep": lambda f: GIVEN["kept"].append(f),
+    "use": lambda x: GIVEN["kept"][0](x),
+    "mode": lambda: (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+}
+
+
+def answer(line, names):
+    end = student.Student(line)
+    end.names = names
+    while True:
+        said, buffers = end.receive()
+        end.reply(said, buffers)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    """A judge with another process that answers it."""
+    ours, theirs = socket.socketpair()
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=answer, args=(theirs, GIVEN), daemon=True)
+    process.start()
+    theirs.close()
+    with ours:
+        yield Judge(ours, 20, lambda: 0.0)
+    process.kill()
+    process.join()
+
+
+@pytest.fixture
+def asked(judge):
+    """The other process's functions, for one test."""
+    judge.begin("t")
+    return SimpleNamespace(
+        **judge.ask({"do": "begin"}, [[name for name in GIVEN if name != "kept"]])
+    )
+
+
+def test_plain_values_come_back_as_they_were(asked):
+    values = [None, True, 3, -0.5, float("inf"), "ü\n", [1, (2, "x")], {1: {"a": 2.0}}, {3}]
+    assert list(asked.same(*values)) == values
+    assert str(asked.same(-0.0)[0]) == "-0.0" and np.isnan(asked.same(float("nan"))[0])
+    for x in [
+        torch.arange(24.0).view(2, 3, 4).permute(2, 0, 1),
+        torch.rand(3, 4, dtype=torch.float64)[1:, ::2],
+        torch.ones(1, 3).expand(5, 3),
+        torch.tensor(7),
+        torch.empty(0, 3),
+        torch.tensor([True, False]),
+    ]:
+        (found,) = asked.same(x)
+        assert torch.equal(found, x) and found.dtype == x.dtype and found.shape == x.shape
+        assert found.stride() == x.stride() or x.shape[0] == 2 or not x.numel()
+    (found,) = asked.same(np.arange(6, dtype=np.int16).reshape(2, 3).T)
+    assert found.dtype == np.int16 and found.tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_subclasses_come_as_what_they_are_of(asked):
+    assert asked.pair() == (1.0, 2.0) and asked.stream() == [0, 1, 4]
+    assert type(asked.sly()) is float and asked.sly() != 4 and asked.sly() - 1 == 2
+
+
+def test_what_is_not_plain_stays_there_and_equals_nothing(asked):
+    thing = asked.own()
+    assert thing.size == 3 and not callable(thing)
+    for use in (lambda: thing == 3, lambda: bool(thing), lambda: thing + 1):
+        with pytest.raises(TypeError, match="there is a Own, not a plain value"):
+            use()
+
+
+def test_errors_keep_their_names_and_texts(asked):
+    with pytest.raises(KeyError) as caught:
+        asked.fails()
+    assert caught.value.args == ("conv1_1",)
+
+
+def test_gradients_flow_over_the_line(asked):
+    x = torch.tensor([[1.0, -2.0]], requires_grad=True)
+    total, others = asked.slopes(x)
+    (found,) = torch.autograd.grad(total.sum() + (3 * others["twice"]).sum(), x)
+    assert torch.equal(found, 3 * x.detach() ** 2 + 6) and not others["cut"].requires_grad
+    target, start = torch.tensor([1.0, 3.0]), torch.zeros(2)
+    found = asked.descend(lambda y: (y - target).square().sum(), start)
+    assert torch.allclose(found, 0.488 * target)
+    with torch.inference_mode():
+        assert asked.mode() == (False, True)
+    assert asked.mode() == (True, False)
+
+
+def test_functions_go_both_ways_and_hold_for_one_test(judge, asked):
+    assert asked.again(lambda f: f(f(1.0)), 2.0) == 5.0
+    asked.keep(lambda x: 7)
+    assert asked.use(1) == 7
+    judge.begin("u")
+    again = SimpleNamespace(**judge.ask({"do": "begin"}, [["use"]]))
+    with pytest.raises(KeyError):
+        again.use(1)
+
+
+def test_what_a_call_leaves_behind_is_seen(asked):
+    model, x = marking.model("ci"), marking.random(1, 3, 4, 4)
+    wanted = model[1](model[0](x + 1))
+    assert torch.allclose(asked.leave(model, x), wanted)
+    assert torch.equal(x, marking.random(1, 3, 4, 4) + 1)
+    assert model[0]._forward_hooks and model[1].inplace is False
+    network = marking.Tiny()
+    inner = asked.ask(network, marking.random(1, 3, 4, 4))
+    assert not network.weight.requires_grad and network.calls == 0
+    scale = torch.tensor(2.0, requires_grad=True)
+    value = inner(scale)
+    value.backward()
+    assert network.calls == 1 and torch.allclose(scale.grad, value.detach() / 2)
+
+
+def frame(text, rest=b""):
+    return struct.pack(">IQ", len(text), len(rest)) + text + rest
+
+
+GOOD = {"to": "f1", "sizes": [], "out": []}
+TENSOR = {"k": "tensor", "dtype": "float32", "size": [4], "stride": [1], "b": 0, "grad": False}
+FORGED = {
+    "no frame": b"points: 30 of 30",
+    "longer than all": struct.pack(">IQ", 9, 2**60),
+    "no JSON": frame(b"{"),
+    "deep": frame(b"[" * 10**5),
+    "a list": frame(b"[]"),
+    "sizes": frame(json.dumps({**GOOD, "sizes": [-1, 1]}).encode()),
+    "another object": frame(json.dumps({**GOOD, "v": {"k": "yours", "ref": "r99"}}).encode()),
+    "no such buffer": frame(json.dumps({**GOOD, "v": TENSOR}).encode()),
+    "beyond its buffer": frame(json.dumps({**GOOD, "sizes": [4], "v": TENSOR}).encode(), b"1234"),
+    "huge": frame(
+        json.dumps({**GOOD, "sizes": [4], "v": TENSOR | {"size": [10**9], "stride": [0]}}).encode(),
+        b"1234",
+    ),
+    "pickles": frame(
+        json.dumps(
+            {**GOOD, "sizes": [8], "v": {"k": "array", "dtype": "O", "shape": [1], "b": 0}}
+        ).encode(),
+        b"12345678",
+    ),
+    "changed": frame(json.dumps({**GOOD, "v": 1, "changed": {"k": "list", "v": [9]}}).encode()),
+    "an unknown kind": frame(json.dumps({**GOOD, "v": {"k": "code", "v": "1"}}).encode()),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_forged_frames_end_the_test(name):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        end = Judge(ours, 5, lambda: 0.0)
+        end.begin("f")
+        theirs.sendall(FORGED[name])
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises(Closed):
+            end.ask({"do": "begin"}, [[]])
+
+
+def test_a_question_to_the_judge_gets_no_more_than_a_call():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        end, other = Judge(ours, 5, lambda: 0.0), student.Student(theirs)
+        end.begin("j")
+        for do in ("get", "see", "put", "begin", "eval"):
+            asks = {"do": do, "ref": "r0", "name": "__globals__", "id": do, "v": []}
+            other.send(asks, [])
+            said, buffers = end.receive()
+            end.reply(said, buffers)
+            assert other.receive()[0]["error"]["name"] == "PermissionError"
+
+
+@pytest.mark.long
+def test_the_kit_holds_no_answer(tmp_path):
+    from test_assignments import SOURCES
+
+    copy = kit(SOURCES / "ps2_gram" / "ps2_gram.ipynb", tmp_path)
+    losses = (copy / "losses.py").read_text()
+    assert "write yours" in losses and "mT" not in losses and "bmm" not in losses
+    assert not (copy / "checks" / "marking").exists()
+    assert "einsum" not in (copy / "checks" / "ps2.py").read_text()
+    assert (
+        "def gram_matrix"
+        not in without("def gram_matrix(x):\n    return x @ x.mT", {"*"}).split("raise")[1]
+    )
+
+
+def test_a_gradient_must_be_that_of_the_values():
+    class Ones(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return marking.gram_tensor(x)
+
+        @staticmethod
+        def backward(ctx, slope):
+            return torch.ones(1, 2, 3, 4)
+
+    x = marking.random(1, 2, 3, 4)
+    with marking.part("x") as part:
+        part.gradient(marking.gram_tensor, x)
+        part.gradient(lambda y: nn.functional.relu(y - 0.5), x)
+    with (
+        pytest.raises(marking.parts.Mistake, match="not that of the values"),
+        marking.part("x") as part,
+    ):
+        part.gradient(Ones.apply, x)
+
+
+def test_a_list_of_verdicts_is_no_test():
+    rights = {str(n): lambda x: x for n in range(6)}
+    turns = iter([True] * 6 + [False, True] * 20)
+    with pytest.raises(marking.parts.Mistake), marking.part("x") as part:
+        part.accepts(lambda _: next(turns), rights)
+        part.rejects(lambda _: next(turns), {str(n): lambda x: x for n in range(10)})
