@@ -134,8 +134,8 @@ ROOMS = {
     "grids": "errors files images devices networks settings control cache objective loop runs "
     "transfer",
     "judges": "errors files networks features statistics",
-    "plots": "errors images features grids",
-    "checks": "errors files devices networks losses settings grids",
+    "plots": "errors images features grids judges",
+    "checks": "errors files devices networks losses settings grids judges",
     "widgets": f"errors files {METHOD} cache grids",
     "cli": f"errors files devices control {METHOD} grids plots",
     "__init__": f"errors control {METHOD} grids",

@@ -14,6 +14,7 @@ from nst.checks.downhill import denoising, direction, stiffness, wolfe
 from nst.checks.features import convolution, normalise, receptive_field
 from nst.checks.gradients import descent, finite_difference
 from nst.checks.installation import installation
+from nst.checks.judging import style_left, surprise, undominated
 from nst.checks.loop import loop, total_loss
 from nst.checks.losses import content_loss, gram, style_loss, total_variation
 from nst.checks.matrices import covariance, similarity
@@ -50,8 +51,11 @@ __all__ = [
     "relative_style",
     "similarity",
     "stiffness",
+    "style_left",
     "style_loss",
+    "surprise",
     "total_loss",
     "total_variation",
+    "undominated",
     "wolfe",
 ]

@@ -18,6 +18,7 @@ from nst.plots.gram import (
     number_table,
     together,
 )
+from nst.plots.judging import correlations, fronts
 from nst.plots.layers import judgements, pushes, spread
 from nst.plots.optimiser import losses, movements, paths, race, trade_off
 from nst.plots.receptive import channel_portraits, receptive_fields, supports
@@ -33,12 +34,14 @@ __all__ = [
     "channel_order",
     "channel_portraits",
     "contact_sheet",
+    "correlations",
     "curves",
     "descents",
     "details",
     "distance_matrix",
     "error_maps",
     "falls",
+    "fronts",
     "gram_matrices",
     "growth",
     "high_pass",

@@ -12,10 +12,12 @@ from nst.widgets.gram import GramExplorer
 from nst.widgets.picture import Picture
 from nst.widgets.strip import TradeOffStrip
 from nst.widgets.studio import TransferStudio
+from nst.widgets.vote import BlindVote
 from nst.widgets.work import Work
 
 __all__ = [
     "ActivationExplorer",
+    "BlindVote",
     "GramExplorer",
     "Limits",
     "Picture",
