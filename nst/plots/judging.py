@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from nst.judges import undominated
 from nst.plots.common import QUIET, WIDTH, Shown
@@ -11,6 +12,7 @@ from nst.plots.common import QUIET, WIDTH, Shown
 # Okabe and Ito's colours, which colour-blind readers tell apart; the marks do so without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKS = "osD^vPX"
+PLACES = ((6, 5), (7, -10), (-20, -10))  # of notes, in points: those of near points stay apart
 DOTS = 90  # an inch
 Point = tuple[float, float]
 
@@ -28,7 +30,7 @@ def fronts(
 
     Args:
         panels: for each judge the points (x, y) above 0 of each group of pictures; lower is better.
-        notes: what the points of each group are called, in their order.
+        notes: what the points are called, in their order, in groups of as many.
         names: of x and y.
     """
     width = WIDTH / 2 * len(panels)
@@ -39,6 +41,10 @@ def fronts(
     ):
         on_front = _draw_front(axes, groups, notes)
         axes.set(xscale="log", yscale="log", xlabel=names[0], ylabel=names[1])
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FormatStrFormatter("%g"))
+            axis.set_minor_formatter(NullFormatter())
         axes.set_title(judge, fontsize="medium")
         axes.grid(which="both", color="#E4E4E4", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
@@ -65,8 +71,10 @@ def _draw_front(
         for place, point in enumerate(group):
             inside = colour if best[point] else "white"
             axes.plot(*point, mark, color=colour, markerfacecolor=inside, markersize=7)
-            note = notes[place] if place < len(notes) else ""
-            axes.annotate(note, point, (6, 5), textcoords="offset points", fontsize=8, color=QUIET)
+            note = notes[place] if len(notes) == len(group) else ""
+            axes.annotate(
+                note, point, PLACES[index % 3], textcoords="offset points", fontsize=8, color=QUIET
+            )
             on_front += [f"{name} {note}".strip()] if best[point] else []
     xs, ys = zip(*sorted(point for point in points if best[point]), strict=True)
     axes.plot(xs, ys, color=QUIET, linewidth=0.9, drawstyle="steps-post", zorder=0)
@@ -93,7 +101,7 @@ def correlations(
         inside = "white" if name in marked else COLOURS[0]
         axes.plot(value, row, "o", color=COLOURS[0], markerfacecolor=inside, markersize=7)
     axes.set_yticks(range(len(values)), list(values))
-    axes.set(xlim=(-1.05, 1.05), ylim=(len(values) - 0.5, -0.5))
+    axes.set(xticks=(-1, -0.5, 0, 0.5, 1), xlim=(-1.05, 1.05), ylim=(len(values) - 0.5, -0.5))
     axes.set_xlabel("rank correlation with the votes; grey: what chance alone brings")
     axes.set_title(title, fontsize="medium")
     axes.grid(axis="y", color="#E4E4E4", linewidth=0.6)

@@ -141,7 +141,8 @@ class BlindVote(View):
             draw.titled(draw.beside([postprocess_image(image)], 110), name)
             for name, image in (beside or {}).items()
         ]
-        self.question, self.note = ipw.HTML(words(f"<b>{safe(question)}</b>")), ipw.HTML()
+        self.asks, self.note = question, ipw.HTML()
+        self.question = ipw.HTML(words(f"<b>{safe(question)}</b>"))
         self.ballot = Ballot(layout=ipw.Layout(max_width="820px", margin="0"))
         self.on(self.ballot, self._cast, "choice")
         self.fill(*self._references(), self.question, self.ballot, self.note)
@@ -195,7 +196,7 @@ class BlindVote(View):
         """What is shown: the references, the question, and the pair without names."""
         shown = self.waiting[0] if self.waiting else list(self.pictures)[:2]
         pair = draw.beside([self.pictures[name] for name in shown], 220)
-        pair = draw.titled(pair, f"{QUESTION}  (← left   ↓ cannot say   right →)", 26)
+        pair = draw.titled(pair, f"{self.asks}   left  |  cannot say  |  right", 26)
         return draw.below([*([draw.beside(self.beside, 132)] if self.beside else []), pair])
 
 

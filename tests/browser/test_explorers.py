@@ -57,3 +57,29 @@ def test_clicks_on_a_gram_matrix_and_keys_on_a_phone(lab, scratch, shot, nameles
     strip.locator(".nst-paint button, button.nst-paint").click()
     expect(strip.locator(".nst-result img")).to_have_count(2)
     shot(strip, "strip")
+
+
+def test_a_blind_vote_by_keys_and_by_a_click(lab, notebooks, shot, nameless):
+    cells = [
+        "import nst\nfrom nst import widgets",
+        "found = {n: nst.load_image(n, 96)[..., :60, :90] for n in ('cat', 'waves', 'starry')}\n"
+        "widgets.BlindVote(found, 'votes.csv', 'anna', beside={'the style': found['waves']})",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, notebooks / "vote.ipynb")
+    page = lab("vote.ipynb", width=1000, height=900)
+    view = page.locator(".nst-vote").first
+    image = view.locator(".nst-pair img").first
+    expect(view).to_contain_text("0 of 3 pairs")
+    assert nameless(view.element_handle()) == []
+    shot(view, "vote")
+    press_and_see(page, image, lambda: view.get_by_role("button", name="left").click())
+    expect(view).to_contain_text("1 of 3 pairs")
+    page.keyboard.press("ArrowDown")
+    expect(view).to_contain_text("2 of 3 pairs")
+    page.keyboard.press("ArrowRight")
+    expect(view).to_contain_text("All 3 pairs are done")
+    expect(image).not_to_be_visible()
+    lines = (notebooks / "votes.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.rsplit(",", 1)[1] for line in lines] == ["choice", "left", "neither", "right"]
