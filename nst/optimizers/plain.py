@@ -51,7 +51,7 @@ class PlainLBFGS(Optimizer):
         step = group["lr"] * direction
         step *= (LONGEST_STEP / step.abs().max()).clamp(max=1)
         move(image, step, self.limits, step)
-        state.update(pairs=pairs, blind=blind, move=step, gradient=gradient)
+        state.update(pairs=pairs, kept=len(pairs), blind=blind, move=step, gradient=gradient)
 
 
 def apply_inverse_hessian(gradient: Tensor, pairs: list[list[Tensor]]) -> Tensor:

@@ -101,8 +101,11 @@ def check_optimizer(saved: Any, settings: Settings, shape: tuple[int, ...], fres
     elif settings.optimizer == "lbfgs-plain":
         wanted = {"move": flat, "gradient": flat}
         known = dict(known)
-        check_pairs(known.pop("pairs", None), settings.history, flat)
-        demand(is_count(known.pop("blind", None)), "its optimiser's steps cannot be counted")
+        pairs, kept, blind = (known.pop(name, None) for name in ("pairs", "kept", "blind"))
+        demand(is_count(kept) and is_count(blind), "its optimiser's steps cannot be counted")
+        demand(kept <= settings.history, "its optimiser's history has another length")
+        check_pairs(pairs, kept, flat)
+        demand(bool(pairs) == (blind == 0), "its optimiser has forgotten steps")
     else:
         steps = known.get("steps")
         rows = len(steps) if isinstance(steps, Tensor) and steps.dim() else 0
@@ -112,16 +115,20 @@ def check_optimizer(saved: Any, settings: Settings, shape: tuple[int, ...], fres
         check_tensor(known["count"], (), "count of steps", torch.int64)
         demand(known["count"] >= 0, "its optimiser's steps cannot be counted")
     demand(has_keys(known, set(wanted)), "its optimiser's knowledge is not whole")
+    # On Apple's GPUs, which have no float64, `LBFGS` does with float32, everywhere.
+    exact = {
+        getattr(known[n], "dtype", None) for n, x in wanted.items() if x.dtype == torch.float64
+    }
     for name, like in wanted.items():
-        value = known[name]
-        # On Apple's GPUs, which have no float64, `LBFGS` does with float32.
-        dtype = torch.float32 if getattr(value, "dtype", None) == torch.float32 else like.dtype
-        check_tensor(value, tuple(like.shape), f"optimiser's {name}", dtype)
+        dtype = (
+            torch.float32 if exact == {torch.float32} and like.is_floating_point() else like.dtype
+        )
+        check_tensor(known[name], tuple(like.shape), f"optimiser's {name}", dtype)
 
 
-def check_pairs(pairs: Any, history: int, flat: Tensor) -> None:
-    """The steps that `PlainLBFGS` remembers."""
-    demand(isinstance(pairs, list) and len(pairs) <= history, "its optimiser's steps are none")
+def check_pairs(pairs: Any, count: int, flat: Tensor) -> None:
+    """The steps that `PlainLBFGS` remembers, and how many they are."""
+    demand(isinstance(pairs, list) and len(pairs) == count, "its optimiser's steps are not whole")
     for pair in pairs:
         demand(isinstance(pair, list) and len(pair) == 3, "its optimiser's steps are not pairs")
         for value, shape in zip(pair, (flat.shape, flat.shape, ()), strict=True):
@@ -194,7 +201,8 @@ def is_float(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number."""
-    return type(value) in (int, float) and math.isfinite(value)
+    whole = type(value) is int and abs(value) < 2**63
+    return whole or (type(value) is float and math.isfinite(value))
 
 
 def is_count(value: Any) -> bool:

@@ -85,6 +85,8 @@ def read_folder(folder: Path) -> dict[str, Any]:
             settle(folder)
         whole = unseal(path)
         beside = whole.pop("beside")
+        if not (isinstance(beside, dict) and all(isinstance(n, str) for n in beside.values())):
+            raise BrokenError("it does not name the files beside it")
         others = [name for name in BESIDE if (folder / name).exists()]
         changed = [name for name in others if sha256(folder / name) != beside[name]]
     except (FileNotFoundError, NotADirectoryError) as error:

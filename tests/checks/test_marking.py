@@ -64,7 +64,7 @@ def test_a_part_resets_what_a_notebook_has_switched(capsys):
         with torch.no_grad(), marking.part("03_gram_matrices") as part:
             print("noise")
             assert torch.zeros(1).dtype == torch.float32
-            part.gradient(torch.Tensor.square, torch.ones(2))
+            part.gradient(torch.Tensor.square, torch.tensor([1.0, 2.0]))
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)

@@ -552,7 +552,7 @@ def test_settings_go_round_through_pasted_json(small):
         ("", "This is not JSON"),
         ("{", "This is not JSON"),
         ("[1]", "This is not a JSON object"),
-        ('{"colour": 1}', "There is no setting 'colour'"),
+        ('{"paint": 1}', "There is no setting 'paint'"),
         ('{"sizes": "many"}', "Sizes are whole pixels"),
         ('{"content_layers": 5}', "content_layers are names, or weights by name; not 5"),
         ('{"content": 5}', "Content is a picture's path, address or name; not 5"),
