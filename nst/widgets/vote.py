@@ -20,6 +20,7 @@ from nst.widgets import draw
 from nst.widgets.common import View, png
 from nst.widgets.layout import words
 from nst.widgets.markup import safe
+from nst.widgets.picture import Picture
 
 QUESTION = "Which is the better painting?"
 SCRIPT = """
@@ -137,6 +138,7 @@ class BlindVote(View):
         self.asked = len(self.waiting)
         for vote in self._earlier():
             self.waiting = [pair for pair in self.waiting if set(pair) != set(vote[1:3])]
+        self.names_beside = list(beside or {})
         self.beside = [
             draw.titled(draw.beside([postprocess_image(image)], 110), name)
             for name, image in (beside or {}).items()
@@ -159,8 +161,9 @@ class BlindVote(View):
     def _references(self) -> list[ipw.Widget]:
         if not self.beside:
             return []
-        shown = ipw.Image(value=png(draw.beside(self.beside, 132)), format="png")
-        shown.layout = ipw.Layout(width="auto", max_width="100%", align_self="flex-start")
+        names = "; ".join(self.names_beside)
+        strip = draw.beside(self.beside, 132)
+        shown = Picture(f"{strip.width}px", data=png(strip), alt=f"For comparison: {names}")
         return [shown]
 
     def _ask(self) -> None:
