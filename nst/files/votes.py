@@ -120,5 +120,8 @@ def check_names(votes: Sequence[Vote], names: Sequence[str], path: str | Path) -
 
 def decided(votes: Iterable[Vote]) -> list[tuple[str, str]]:
     """(winner, loser) of every vote that chose one."""
-    pairs = {"left": slice(1, 3), "right": slice(2, 0, -1)}
-    return [vote[pairs[vote.choice]] for vote in votes if vote.choice in pairs]  # type: ignore[misc]
+    chosen = [vote for vote in votes if vote.choice != "neither"]
+    return [
+        (vote.left, vote.right) if vote.choice == "left" else (vote.right, vote.left)
+        for vote in chosen
+    ]

@@ -142,6 +142,7 @@ def test_a_class_pools_its_files_and_bad_ones_get_a_sentence(tmp_path):
         ("no name", "b", "a", "left"),  # changed their mind
     ]
     assert sorted(decided(votes)) == [("a", "b"), ("a", "b"), ("b", "a")]
+    assert decided([Vote("", "a", "b", "right"), Vote("", "a", "b", "neither")]) == [("b", "a")]
     assert len(complaints) == 6
     for name in ("damaged", "other", "list", "empty", "picture", "folder"):
         (said,) = [c for c in complaints if f"{name}.csv'" in c]
