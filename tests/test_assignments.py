@@ -67,15 +67,24 @@ def points(name, report):
     return {part: report.points[part] for part in parts(source(name))}
 
 
+def calls(one, other):
+    """Whether an answer calls a function that the other defines."""
+    made = re.findall(r"^def (\w+)", "\n".join(other["cells"].values()), re.MULTILINE)
+    text = "\n".join(one["cells"].values())
+    return any(re.search(rf"(?<!def )\b{name}\(", text) for name in made)
+
+
 def together(tried):
     """As few answers as possible with the same cells: those that change other cells are joined.
 
-    A mistake in one exercise costs no points in another, so what they lose is lost together.
+    A mistake in one exercise costs no points in another that does not call it, so what they lose is
+    lost together.
     """
     made = []
     for answer in tried:
         for one in made:
-            if not set(one["cells"]) & set(answer["cells"]):
+            shared = set(one["cells"]) & set(answer["cells"])
+            if not (shared or calls(one, answer) or calls(answer, one)):
                 one["cells"] |= answer["cells"]
                 one["loses"] = [*one["loses"], *answer["loses"]]
                 one["name"] += f"; {answer['name']}"
