@@ -291,11 +291,8 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
             raise SettingsError(f"there is no setting {shown(name)}; {hint}")
     base = PRESETS[preset].settings
     together = {name: sum(getattr(base, name).values()) for name in LAYER_FIELDS}
-    values = {
-        name: plain(name, value, together.get(name, 1.0))
-        for name, value in changes.items()
-        if value is not None
-    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    values = {name: plain(name, value, together.get(name, 1.0)) for name, value in given.items()}
     if values.get("optimizer", base.optimizer) != base.optimizer:
         values = {"learning_rate": None, "bounds": "projected"} | values
     if base.scale == "filter" and values.get("network", base.network) == BUILT_IN:
@@ -317,7 +314,6 @@ def gone(settings: Mapping[str, Any]) -> str | None:
     """A sentence if a run's settings are of an edition of the built-in network that is gone."""
     if settings.get("network") != BUILT_IN or settings.get("weights") is not None:
         return None
-    edition = settings.get("edition", 1)  # version 0.1 recorded none
-    if edition in (None, EDITION):
+    if (edition := settings.get("edition", 1)) in (None, EDITION):  # version 0.1 recorded none
         return None
     return f"it was made with edition {edition} of {BUILT_IN}, and here is edition {EDITION}"

@@ -45,8 +45,7 @@ class Figure(NamedTuple):
 class TradeOffStrip(View):
     """A row of small results that differ in one setting only.
 
-    A button starts and stops the painting; what was painted once, in this process or in `folder`,
-    is shown at once.
+    A button starts and stops the painting; what this process or `folder` has is shown at once.
 
     Args:
         content, style: samples' names, files, or image tensors.
