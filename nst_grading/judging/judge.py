@@ -35,7 +35,7 @@ HIDDEN = "BEGIN HIDDEN TESTS"
 OWN = {"torch": torch, "nst": nst, "checks": checks, "np": np, "nn": nn, "F": nn.functional}
 LATE = "It does not come to an end in time: an endless loop, or a loop over pixels?"
 TILES = 8  # so many times as high and wide a call may take …
-SECONDS = 0.1e-6  # … of the processor for each value; a loop in Python takes more
+SECONDS = 0.3e-6  # … of the processor for each value; a loop in Python takes more
 Verdict = tuple[float | None, tuple[str, str] | None]  # a score, or an error's name and message
 
 

@@ -220,7 +220,7 @@ def test_workers_end_with_the_process_that_started_them():
     assert all(map(runs, workers))
     for parent, number in zip(parents, signals, strict=True):
         parent.send_signal(number)
-        parent.communicate(timeout=30)
+        parent.communicate(timeout=120)
     deadline = time.monotonic() + 5
     while any(map(runs, workers)) and time.monotonic() < deadline:
         time.sleep(0.1)
