@@ -194,8 +194,9 @@ def test_a_dask_cluster_loses_a_worker_and_completes_the_grid(picture, other, tm
 
 
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
 from nst.grids import pools
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores, if the tests run under it
 with pools.process_pool(1) as pool:
     print(pool.submit(eval, "__import__('os').getpid()").result(), flush=True)
     pool.submit(exec, "while True: pass")
@@ -220,7 +221,7 @@ def test_workers_end_with_the_process_that_started_them():
     assert all(map(runs, workers))
     for parent, number in zip(parents, signals, strict=True):
         parent.send_signal(number)
-        parent.communicate(timeout=120)
+        parent.communicate(timeout=30)
     deadline = time.monotonic() + 5
     while any(map(runs, workers)) and time.monotonic() < deadline:
         time.sleep(0.1)
