@@ -45,6 +45,7 @@ class Page(anywidget.AnyWidget):
         self.heard = time.monotonic()
         _pages.add(self)
         _start_beating()
+        self.send({"alive": True})  # at once: a kernel may end before its first beat
 
     def beat(self) -> None:
         """Send a sign of life, or once that there will be no more until the page speaks."""

@@ -12,7 +12,7 @@ from .conftest import app_serving, run_all, wait_for_cells
 from .test_studio import choose, studio
 
 expect = pytest.importorskip("playwright.sync_api").expect
-SOON = 5000  # milliseconds until the end of a kernel or a server is said
+SOON = 15_000  # milliseconds until an end is said, on a busy machine; on an idle one 3 to 4 s
 
 
 def painted(page, steps="2"):

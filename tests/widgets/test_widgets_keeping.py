@@ -256,7 +256,7 @@ def test_signs_of_life_end_when_nobody_is_there(monkeypatch):
     monkeypatch.setattr(page, "_start_beating", lambda: sent.append("begun"))
     kept._handle_custom_msg({"here": True}, [])
     kept.beat()
-    assert sent[2:] == ["begun", {"alive": True}]
+    assert sent[2:] == ["begun", {"alive": True}, {"alive": True}]  # at once, and each second
 
 
 def test_leaving_asks_while_a_run_is_under_way(make):
