@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst.control.colours import pixels
 from nst.errors import SettingsError
 from nst.features import extract_features
 from nst.files.checkpoints import weights_file
@@ -158,10 +159,7 @@ def colour_distance(picture: Tensor, other: Tensor) -> float:
     from scipy.stats import wasserstein_distance
     from skimage.color import rgb2lab
 
-    one, two = (
-        rgb2lab(image[0].detach().cpu().double().permute(1, 2, 0).numpy()).reshape(-1, 3)
-        for image in (picture, other)
-    )
+    one, two = (rgb2lab(pixels(image)).reshape(-1, 3) for image in (picture, other))
     return float(np.mean([wasserstein_distance(one[:, i], two[:, i]) for i in range(3)]))
 
 

@@ -133,7 +133,7 @@ ROOMS = {
     "transfer": "errors files devices networks settings control hardware loop runs",
     "grids": "errors files images devices networks settings control cache objective loop runs "
     "transfer",
-    "judges": "errors files networks features statistics",
+    "judges": "errors files networks features control statistics",
     "plots": "errors images features grids judges",
     "checks": "errors files devices networks losses settings grids judges",
     "widgets": f"errors files {METHOD} cache grids",

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import ipywidgets as ipw
 
-from nst.widgets.markup import safe
-
 
 def row(*parts: ipw.Widget, gap: str = "6px 16px") -> ipw.Box:
     """Parts side by side, broken like text where the page is narrow."""
@@ -13,12 +11,6 @@ def row(*parts: ipw.Widget, gap: str = "6px 16px") -> ipw.Box:
         display="flex", flex_flow="row wrap", align_items="center", grid_gap=gap, width="100%"
     )
     return ipw.Box(list(parts), layout=flow)
-
-
-def labelled(text: str, *parts: ipw.Widget) -> ipw.Box:
-    """A row that begins with a word on what it is about."""
-    word = ipw.HTML(f"<b>{safe(text)}</b>")
-    return row(word, *parts)
 
 
 def words(markup: str) -> str:

@@ -8,24 +8,32 @@ import ipywidgets as ipw
 import traitlets
 from PIL import Image
 
+SHOWN = """
+// Shows the PNG in one of the model's traits, whenever that changes; returns what lets go of it.
+function shown(model, trait, image) {
+  let address = "";
+  const load = () => {
+    const old = address, data = model.get(trait);
+    address = data && data.byteLength
+      ? URL.createObjectURL(new Blob([data], { type: "image/png" })) : "";
+    if (address) image.src = address; else image.removeAttribute("src");
+    if (old) URL.revokeObjectURL(old);
+  };
+  model.on("change:" + trait, load); load();
+  return () => { if (address) URL.revokeObjectURL(address); };
+}
+"""
+
 SCRIPT = """
 function render({ model, el }) {
   const frame = document.createElement("div"), image = document.createElement("img");
   const mark = document.createElement("div");
   frame.className = "nst-frame"; mark.className = "nst-mark";
   frame.append(image, mark); el.append(frame);
-  let address = "";
   const clamp = (n, most) => Math.max(0, Math.min(most - 1, n));
   const pick = (r, c) => {
     model.set("picked", [clamp(r, model.get("rows")), clamp(c, model.get("columns"))]);
     model.save_changes();
-  };
-  const load = () => {
-    const old = address, data = model.get("data");
-    address = data && data.byteLength
-      ? URL.createObjectURL(new Blob([data], { type: "image/png" })) : "";
-    if (address) image.src = address; else image.removeAttribute("src");
-    if (old) URL.revokeObjectURL(old);
   };
   const draw = () => {
     const rows = model.get("rows"), columns = model.get("columns");
@@ -62,11 +70,10 @@ function render({ model, el }) {
     const [r, c] = model.get("picked");
     pick(Math.max(r, 0) + move[0], Math.max(c, 0) + move[1]);
   });
-  model.on("change:data", load);
   for (const name of ["alt", "rows", "columns", "picked", "pixelated"])
     model.on("change:" + name, draw);
-  load(); draw();
-  return () => { if (address) URL.revokeObjectURL(address); };
+  draw();
+  return shown(model, "data", image);
 }
 export default { render };
 """
@@ -91,7 +98,7 @@ class Picture(anywidget.AnyWidget):
     (-1, -1) for none.
     """
 
-    _esm = SCRIPT
+    _esm = SHOWN + SCRIPT
     _css = STYLE
 
     data = traitlets.Bytes(b"").tag(sync=True)

@@ -20,7 +20,7 @@ from nst.widgets import draw
 from nst.widgets.common import View, png
 from nst.widgets.layout import words
 from nst.widgets.markup import safe
-from nst.widgets.picture import Picture
+from nst.widgets.picture import SHOWN, Picture
 
 QUESTION = "Which is the better painting?"
 SCRIPT = """
@@ -30,7 +30,7 @@ function render({ model, el }) {
     made.className = name; inside.append(made); return made;
   };
   const pair = make("div", "nst-pair", el), row = make("div", "nst-ballot-buttons", el);
-  const images = ["left", "right"].map(() => make("img", "", pair)), addresses = ["", ""];
+  const images = ["left", "right"].map(() => make("img", "", pair));
   const said = [["left", "← left"], ["neither", "↓ cannot say"], ["right", "right →"]];
   const cast = (choice) => {
     // Not sent twice for the same pair, however often a key is pressed.
@@ -43,14 +43,6 @@ function render({ model, el }) {
     button.textContent = text; button.addEventListener("click", () => cast(choice));
     return button;
   });
-  const load = (index, name) => {
-    const old = addresses[index], data = model.get(name);
-    addresses[index] = data && data.byteLength
-      ? URL.createObjectURL(new Blob([data], { type: "image/png" })) : "";
-    if (addresses[index]) images[index].src = addresses[index];
-    else images[index].removeAttribute("src");
-    if (old) URL.revokeObjectURL(old);
-  };
   const draw = () => {
     pair.hidden = row.hidden = !model.get("asking");
     images.forEach((image, i) => { image.alt = ["left picture", "right picture"][i]; });
@@ -62,11 +54,9 @@ function render({ model, el }) {
     event.preventDefault(); cast(keys[event.key]);
   });
   pair.addEventListener("click", () => buttons[1].focus());
-  for (const [index, name] of ["left", "right"].entries()) {
-    model.on("change:" + name, () => load(index, name)); load(index, name);
-  }
+  const ends = images.map((image, i) => shown(model, ["left", "right"][i], image));
   model.on("change:asking", draw); draw();
-  return () => addresses.forEach((address) => address && URL.revokeObjectURL(address));
+  return () => ends.forEach((end) => end());
 }
 export default { render };
 """
@@ -89,7 +79,7 @@ class Ballot(anywidget.AnyWidget):
     pair that was chosen from and one of `nst.files.votes.CHOICES`; `asking`, whether there is one.
     """
 
-    _esm = SCRIPT
+    _esm = SHOWN + SCRIPT
     _css = STYLE
 
     left = traitlets.Bytes(b"").tag(sync=True)

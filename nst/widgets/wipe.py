@@ -6,23 +6,17 @@ import anywidget
 import ipywidgets as ipw
 import traitlets
 
+from nst.widgets.picture import SHOWN
+
 SCRIPT = """
 function render({ model, el }) {
   const frame = document.createElement("div"), slider = document.createElement("input");
   const images = ["left", "right"].map(() => document.createElement("img"));
-  const edge = document.createElement("div"), addresses = ["", ""];
+  const edge = document.createElement("div");
   frame.className = "nst-wipe-frame"; edge.className = "nst-wipe-edge";
   slider.type = "range"; slider.min = 0; slider.max = 100; slider.step = 1;
   slider.setAttribute("aria-label", "where the edge between the two pictures is, in percent");
   frame.append(images[1], images[0], edge); el.append(frame, slider);
-  const load = (index, name) => {
-    const old = addresses[index], data = model.get(name);
-    addresses[index] = data && data.byteLength
-      ? URL.createObjectURL(new Blob([data], { type: "image/png" })) : "";
-    if (addresses[index]) images[index].src = addresses[index];
-    else images[index].removeAttribute("src");
-    if (old) URL.revokeObjectURL(old);
-  };
   const draw = () => {
     const place = model.get("position");
     slider.value = place; edge.style.left = place + "%";
@@ -43,12 +37,10 @@ function render({ model, el }) {
     event.preventDefault(); frame.setPointerCapture(event.pointerId); follow(event);
   });
   frame.addEventListener("pointermove", (event) => { if (event.buttons) follow(event); });
-  for (const [index, name] of ["left", "right"].entries()) {
-    model.on("change:" + name, () => load(index, name)); load(index, name);
-  }
+  const ends = images.map((image, i) => shown(model, ["left", "right"][i], image));
   for (const name of ["position", "left_alt", "right_alt"]) model.on("change:" + name, draw);
   draw();
-  return () => addresses.forEach((address) => address && URL.revokeObjectURL(address));
+  return () => ends.forEach((end) => end());
 }
 export default { render };
 """
@@ -70,7 +62,7 @@ class Wipe(anywidget.AnyWidget):
     Traits: `left` and `right`, the bytes of PNGs; `left_alt` and `right_alt`, what they are.
     """
 
-    _esm = SCRIPT
+    _esm = SHOWN + SCRIPT
     _css = STYLE
 
     left = traitlets.Bytes(b"").tag(sync=True)
