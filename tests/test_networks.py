@@ -287,6 +287,12 @@ def test_files_that_are_no_weights_are_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "exploded").exists()
 
 
+@pytest.mark.parametrize("name", ["vgg19_quarter", "vgg19", "squeezenet1_1"])
+def test_weights_without_a_name_are_not_the_pretrained_ones(name):
+    with pytest.raises(WeightsError, match="empty name"):
+        load_network(name, weights="")
+
+
 def wrapped(state, style):
     """A state dict as programs save it."""
     if style == "lightning":

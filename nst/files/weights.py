@@ -71,6 +71,8 @@ def check_named(weights: object) -> None:
         raise WeightsError(
             f"weights are a file, a name or 'random', not a {type(weights).__name__}"
         )
+    if weights == "":
+        raise WeightsError("weights have an empty name; leave them out for the pretrained ones")
 
 
 def find(path: str | os.PathLike) -> Path:
