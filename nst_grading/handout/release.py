@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from nst.errors import NstError
@@ -60,27 +57,29 @@ def generate(source: Path, root: Path) -> Path:
     config = Config()
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.assignment_id = name
+    make_gradebook(root / "gradebook.db")
     converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)
     converter.log = log = logging.Logger("release")
     log.addHandler(errors := Errors())
     try:
-        with own_commands():
-            converter.start()
+        converter.start()
     except NbGraderException as error:
         said = [line for line in errors.lines if not line.startswith(NOISE)]
         raise NstError(f"nbgrader refuses {source.name}: {' '.join(said) or error}") from error
     return root / "release" / name / source.name
 
 
-@contextlib.contextmanager
-def own_commands() -> Iterator[None]:
-    """Nbgrader calls `alembic`, which stands beside Python, perhaps not on the PATH."""
-    path = os.environ.get("PATH", "")
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{path}"
-    try:
-        yield
-    finally:
-        os.environ["PATH"] = path
+def make_gradebook(path: Path) -> None:
+    """An empty gradebook for nbgrader, which would start `alembic` to number the tables' version.
+
+    That takes a second or two, and only a gradebook that outlasts nbgrader's version needs it.
+    """
+    from nbgrader.api import Base
+    from sqlalchemy import create_engine
+
+    engine = create_engine(f"sqlite:///{path}")
+    Base.metadata.create_all(engine)
+    engine.dispose()
 
 
 NOISE = ("There was an error processing", "Please see the")
