@@ -110,7 +110,7 @@ class Student(Wire):
             return getattr(thing, said["name"])
         if said["do"] == "lines":
             return lines(thing, *values)
-        seen = getattr(unwrapped(thing), "__globals__", {})
+        seen = names_of(thing)
         if said["do"] == "put":
             return seen.update(values[0])
         if said["do"] == "drop":
@@ -167,11 +167,12 @@ def where(error: BaseException) -> str:
     return f" (in {theirs[-1].name}: {theirs[-1].line})" if theirs else ""
 
 
-def unwrapped(function: Any) -> Any:
-    """A function without its decorators."""
+def names_of(function: Any) -> dict[str, Any]:
+    """The names that a function sees, without its decorators; of an object, its `__call__`'s."""
     for _ in range(20):
         function = getattr(function, "__wrapped__", function)
-    return function
+    inner = function if hasattr(function, "__globals__") else type(function).__call__
+    return getattr(inner, "__globals__", {})
 
 
 class Enough(BaseException):

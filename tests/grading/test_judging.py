@@ -1,5 +1,6 @@
 """The judge's line to a student's process: what goes over it, and what forged frames do."""
 
+import functools
 import json
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ import torch
 from torch import nn
 
 from nst.checks import marking
+from nst.checks.common import lending
 from nst_grading.judging import student
 from nst_grading.judging.judge import Judge
 from nst_grading.judging.values import Closed
@@ -37,6 +39,17 @@ class Own:
     """Something that is no plain value."""
 
     size = 3
+
+
+def factor(x):
+    return 3 * x
+
+
+class Scaled:
+    """An object that is called, and calls another function."""
+
+    def __call__(self, x):
+        return factor(x)
 
 
 def slopes(x):
@@ -72,6 +85,8 @@ GIVEN = {
     "pair": lambda: Pair(1.0, 2.0),
     "sly": lambda: Sly(3.0),
     "own": Own,
+    "scaled": Scaled(),
+    "plain": functools.wraps(factor)(lambda x: factor(x)),
     "stream": lambda: (n * n for n in range(3)),
     "fails": lambda: {}["conv1_1"],
     "again": lambda f, x: f(lambda y: y + x),
@@ -172,6 +187,14 @@ def test_functions_go_both_ways_and_hold_for_one_test(judge, asked):
     again = SimpleNamespace(**judge.ask({"do": "begin"}, [["use"]]))
     with pytest.raises(KeyError):
         again.use(1)
+
+
+@pytest.mark.parametrize("name", ["scaled", "plain"])
+def test_helpers_are_lent_to_whatever_is_called(asked, name):
+    call = getattr(asked, name)
+    with lending(call, {"factor": lambda x: 10 * x}):
+        assert call(2) == 20
+    assert call(2) == 6
 
 
 def test_what_a_call_leaves_behind_is_seen(asked):
