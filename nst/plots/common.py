@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -33,8 +34,13 @@ class Shown(Figure):
     alt: str = ""
 
     def savefig(self, fname: Any, **options: Any) -> None:
-        """Save without empty margins, with the dots an inch that `set_dpi` was told last."""
-        trimmed: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.05, "dpi": self.dpi}
+        """Save without empty margins, with the dots an inch that `set_dpi` was told last.
+
+        Or with those of Matplotlib's setting `savefig.dpi`, where it is a number.
+        """
+        asked = rcParams["savefig.dpi"]
+        dots = self.dpi if asked == "figure" else asked
+        trimmed: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.05, "dpi": dots}
         super().savefig(fname, **trimmed | options)
 
     def png(self) -> bytes:

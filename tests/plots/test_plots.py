@@ -6,6 +6,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
@@ -237,6 +238,13 @@ def test_notebooks_and_files_get_the_same_picture(tmp_path):
         # A layout that is solved twice differs by some dots.
         assert saved.size == pytest.approx(shown.size, rel=0.02)
         assert saved.size[0] == pytest.approx(WIDTH * DPI, rel=0.1)
+
+
+def test_matplotlibs_setting_of_dots_an_inch_is_heeded():
+    figure = plots.pictures([Image.new("RGB", (30, 20))], width=2)
+    for dots, width in (("figure", 2 * DPI), (40, 80)):
+        with rc_context({"savefig.dpi": dots}):
+            assert Image.open(io.BytesIO(figure.png())).width == pytest.approx(width, rel=0.1)
 
 
 def test_pictures_stand_side_by_side_with_their_titles():
