@@ -1,10 +1,14 @@
 """Small pictures and networks for all tests; everything runs offline, on the CPU."""
 
+import itertools
 import os
+import sys
 from importlib.util import find_spec
 
 # Before torch is loaded, and for all processes that tests start: one core is theirs.
 os.environ["OMP_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
+# Where no compiled files are kept, each of these processes would compile the package anew.
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
 import pytest
 import torch
@@ -27,6 +31,7 @@ NEED_MORE = {
     "widgets": "ipywidgets",
 }
 collect_ignore = [path for path, module in NEED_MORE.items() if find_spec(module) is None]
+sys.dont_write_bytecode = False
 HAS_GPU = torch.cuda.is_available()
 
 
@@ -47,7 +52,8 @@ def pytest_runtest_protocol(item):
 def _one_thread_and_no_downloads(monkeypatch, tmp_path_factory):
     """Pictures this small gain nothing from threads; a download in a test is a mistake."""
     torch.set_num_threads(1)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+    # Not made: to number a new folder, pytest looks through all that there are.
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / f"torch{next(NUMBERS)}"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
 
 
@@ -78,6 +84,7 @@ def pytest_xdist_make_scheduler(config, log):
     return Scheduling(config, log)
 
 
+NUMBERS = itertools.count()
 _download = torch.hub.download_url_to_file
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import warm
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
@@ -18,6 +19,11 @@ from tools import notebooks as tool  # noqa: E402
 COURSE = [path for path in tool.notebooks() if path.name[0].isdigit()]
 ALL = tool.notebooks()
 LINES, BYTES = 18, 1_000_000  # of a cell; of a notebook, on average
+
+
+@pytest.fixture(autouse=True)
+def _warm_kernels(monkeypatch):
+    warm.use(monkeypatch)
 
 
 def names(paths):

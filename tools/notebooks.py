@@ -53,6 +53,7 @@ QUALITIES = 82, 74, 66, 58  # of JPEGs: the first with which a notebook is small
 ENOUGH, LARGEST = 950_000, 1_500_000  # bytes of a notebook: aimed at, allowed
 # Pillow writes what it optimises through a buffer, which has to hold a whole noisy figure.
 ImageFile.MAXBLOCK = 2**25
+SMALL = "import matplotlib\n\nmatplotlib.rcParams['savefig.dpi'] = 30"  # dots an inch
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -130,8 +131,9 @@ def fast_values(notebook: NotebookNode) -> dict[str, Any]:
 def execute(notebook: NotebookNode, fast: bool = False) -> float:
     """Run all cells on a fresh kernel; returns the seconds that it took.
 
-    A fast run changes the parameters as their cell's metadata say, fills the stubs in, and leaves
-    claims out. Runs in the notebooks' folder, so that relative paths are those of a reader.
+    A fast run changes the parameters as their cell's metadata say, fills the stubs in, leaves
+    claims out, and shows figures small. Runs in the notebooks' folder, so that relative paths are
+    those of a reader.
 
     Raises:
         CellExecutionError: a cell raised.
@@ -140,7 +142,8 @@ def execute(notebook: NotebookNode, fast: bool = False) -> float:
     if fast:
         change(notebook, fast_values(notebook))
         fill(notebook)
-        notebook.cells = [c for c in notebook.cells if "claim" not in c.metadata.get("tags", [])]
+        kept = [c for c in notebook.cells if "claim" not in c.metadata.get("tags", [])]
+        notebook.cells = [nbformat.v4.new_code_cell(SMALL), *kept]
     client = NotebookClient(
         notebook,
         timeout=900,

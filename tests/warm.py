@@ -1,0 +1,73 @@
+"""Kernels that are forked, on Linux, from a process that has loaded torch, Matplotlib and Jupyter.
+
+A fresh kernel loads them for three seconds, a dozen times over. What is tested, nst itself, is
+loaded by every kernel anew, in a process of its own as ever.
+"""
+
+import multiprocessing
+import os
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+
+ROOT = Path(__file__).parent.parent
+OURS = ROOT / "tests", ROOT / "tools"  # which a reader's Python does not find
+
+
+class Forked:
+    """What LocalProvisioner asks of a process."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, process):
+        self.process, self.pid, self.kill = process, process.pid, process.kill
+        self.terminate = process.terminate
+
+    def poll(self):
+        return self.process.exitcode
+
+    def wait(self):
+        self.process.join()
+        return self.process.exitcode
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+
+class Provisioner(LocalProvisioner):
+    """Forks a kernel where Jupyter would start a program."""
+
+    async def launch_kernel(self, cmd, *, cwd, env, **_):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["nst_grading.preload"])  # a process has one server only
+        options = cmd[cmd.index("-f") :]
+        process = context.Process(target=be_a_kernel, args=(options, str(cwd), dict(env)))
+        process.start()
+        self.process, self.pid = Forked(process), process.pid
+        return self.connection_info
+
+
+def be_a_kernel(options, folder, environment):
+    """In the new process."""
+    assert "nst" not in sys.modules, "nst is not loaded anew"
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path[:] = [p for p in sys.path if not any(Path(p).is_relative_to(own) for own in OURS)]
+    from ipykernel.kernelapp import IPKernelApp
+
+    app = IPKernelApp.instance()
+    app.initialize([*options, f"--IPKernelApp.parent_handle={os.getppid()}"])  # ends with that one
+    app.start()
+
+
+def use(monkeypatch):
+    """Let the kernels of this test begin so, where processes may be forked."""
+    if sys.platform != "linux":
+        return
+    factory, group = KernelProvisionerFactory.instance(), KernelProvisionerFactory.GROUP_NAME
+    entry = EntryPoint("warm", f"{__name__}:Provisioner", group)
+    monkeypatch.setitem(factory.provisioners, "warm", entry)
+    monkeypatch.setattr(factory, "default_provisioner_name", "warm")
