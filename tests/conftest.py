@@ -68,15 +68,31 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+# What shares costly work, by how its ids begin: a fixture, or the process that others come from.
+TOGETHER = (
+    ("tests/test_notebooks.py",),
+    (
+        *(f"tests/grading/test_{name}.py" for name in ("grading", "reading_handins", "runs")),
+        "tests/test_assignments.py::test_a_right_and_a_wrong",
+    ),
+    ("tests/test_serve.py",),
+    ("tests/test_corpus.py",),
+    ("tests/control/test_control.py",),
+)
+
+
 class Scheduling(LoadScopeScheduling):
-    """Tests one by one to whichever process is free; a file that shares costly work in one go."""
+    """Tests one by one to whichever process is free; those that share costly work in one go."""
 
     def _split_scope(self, nodeid):
-        file = nodeid.split("::")[0]
-        return file if file in TOGETHER else nodeid
+        return next((group[0] for group in TOGETHER if nodeid.startswith(group)), nodeid)
 
-
-TOGETHER = ("tests/grading/test_grading.py", "tests/grading/test_reading.py")
+    def mark_test_complete(self, node, item_index, duration=0):
+        """Forget what is done: all that is known is counted after each test."""
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        super().mark_test_complete(node, item_index, duration)
+        if all(self.assigned_work[node][scope].values()):
+            del self.assigned_work[node][scope]
 
 
 def pytest_xdist_make_scheduler(config, log):
