@@ -23,7 +23,7 @@ test-browser: developer
 
 # Every problem set with all its known answers, and hostile submissions; some minutes.
 test-classroom: developer
-	$(BIN)/pytest -n 0 -m slow
+	$(BIN)/pytest -m slow
 
 # The course at other sizes and with other pictures: nothing may raise; a quarter of an hour.
 test-course: developer
