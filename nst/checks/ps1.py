@@ -10,7 +10,17 @@ from PIL import Image
 from torch import Tensor
 
 from nst.checks import marking
-from nst.checks.common import Function, Mistake, call, close, compare, describe, right, self_check
+from nst.checks.common import (
+    Function,
+    Mistake,
+    call,
+    close,
+    compare,
+    describe,
+    helped,
+    right,
+    self_check,
+)
 from nst.checks.losses import pictures
 
 
@@ -158,12 +168,16 @@ def record_safely(function: Function) -> None:
     Raises:
         Mistake: says what is wrong.
     """
-    code = "cicip"
-    model, names = marking.model(code), marking.chain_names(code)
-    _recorded(function, model, names, ["relu1_2", "conv1_1"])
-    if not all(module.inplace for module in model if isinstance(module, torch.nn.ReLU)):
-        raise Mistake("the outputs are right, but the model's ReLUs have changed: leave them.")
-    right("record_safely")
+
+    def check() -> None:
+        code = "cicip"
+        model, names = marking.model(code), marking.chain_names(code)
+        _recorded(function, model, names, ["relu1_2", "conv1_1"])
+        if not all(module.inplace for module in model if isinstance(module, torch.nn.ReLU)):
+            raise Mistake("the outputs are right, but the model's ReLUs have changed: leave them.")
+        right("record_safely")
+
+    helped(check, function, "record_safely", record=marking.recorder)
 
 
 def _recorded(function: Function, model: Any, names: list[str], wanted: list[str]) -> None:
@@ -196,23 +210,32 @@ def overwritten(function: Function) -> None:
     Raises:
         Mistake: says what is wrong.
     """
-    (image,) = pictures(4, (1, 3, 8, 8))
-    cases = [("cr", []), ("cicrpci", ["conv1_1", "conv2_1"]), ("cqcl", ["conv1_1"])]
-    for code, wanted in cases:
-        found = call(function, (marking.model(code), marking.chain_names(code), image))
-        if not isinstance(found, list | tuple):
-            raise Mistake(f"it returns {describe(found)}, not a list of names.")
-        if list(found) != wanted:
-            remark = ""
-            if code == "cqcl":
-                remark = (
-                    " Here the first ReLU works in place though its setting does not say so, the "
-                    "second does not though it does: do not look at settings, compare values."
-                )
-            elif not found:
-                remark = " Compare with a copy that was made when the layer had just run."
-            raise Mistake(f"it finds {list(found)}, and should find {wanted}.{remark}")
-    right("overwritten")
+
+    def check() -> None:
+        (image,) = pictures(4, (1, 3, 8, 8))
+        cases = [("cr", []), ("cicrpci", ["conv1_1", "conv2_1"]), ("cqcl", ["conv1_1"])]
+        for code, wanted in cases:
+            found = call(function, (marking.model(code), marking.chain_names(code), image))
+            if not isinstance(found, list | tuple):
+                raise Mistake(f"it returns {describe(found)}, not a list of names.")
+            if list(found) != wanted:
+                remark = ""
+                if code == "cqcl":
+                    remark = (
+                        " Here the first ReLU works in place though its setting does not say so, "
+                        "the second does not though it does: do not look at settings, compare "
+                        "values."
+                    )
+                elif not found:
+                    remark = " Compare with a copy that was made when the layer had just run."
+                raise Mistake(f"it finds {list(found)}, and should find {wanted}.{remark}")
+        right("overwritten")
+
+    right_ones: dict[str, Function] = {
+        "record": marking.recorder,
+        "record_safely": marking.safe_recorder,
+    }
+    helped(check, function, "overwritten", **right_ones)
 
 
 @self_check

@@ -1,7 +1,7 @@
 """Right answers, in NumPy and float64; those that are lent to the notebook are tensors."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,29 @@ def style_tensor(
     """The style loss of the course, to lend."""
     terms = [(gram_tensor(first[n]) - gram_tensor(second[n])).square().mean() for n in layers]
     return torch.stack(terms).sum()
+
+
+def outputs(model: Any, names: Sequence[str], image: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """What each layer of a chain gives, by name; the chain may be one of the notebook's."""
+    for name, layer in zip(names, model.children(), strict=True):
+        image = layer(image)
+        yield name, image
+
+
+def recorder(
+    model: Any, names: Sequence[str], wanted: Sequence[str], image: Tensor
+) -> dict[str, Tensor]:
+    """The outputs of the wanted layers, as later ones have left them; to lend."""
+    seen = dict(outputs(model, names, image))
+    return {name: seen[name] for name in wanted}
+
+
+def safe_recorder(
+    model: Any, names: Sequence[str], wanted: Sequence[str], image: Tensor
+) -> dict[str, Tensor]:
+    """The outputs of the wanted layers, as they were when they were computed; to lend."""
+    seen = {name: output.clone() for name, output in outputs(model, names, image)}
+    return {name: seen[name] for name in wanted}
 
 
 def variation(x: Tensor) -> float:
