@@ -42,18 +42,12 @@ def unwritten(*_):
     raise NotImplementedError
 
 
-@pytest.mark.parametrize(
-    ("check", "answer"),
-    [
-        (checks.content_loss, torch.nn.functional.mse_loss),
-        (checks.gram, gram_of_rows),
-        (checks.style_loss, looped_style),
-        (checks.total_variation, variation),
-    ],
-)
-def test_right_answers_pass(check, answer, capsys):
-    check(answer)
-    assert "✓" in capsys.readouterr().out
+RIGHT = [
+    (checks.content_loss, torch.nn.functional.mse_loss),
+    (checks.gram, gram_of_rows),
+    (checks.style_loss, looped_style),
+    (checks.total_variation, variation),
+]
 
 
 @pytest.mark.parametrize(

@@ -47,18 +47,12 @@ def scaled(image, by):
     return TF.normalize(image * by, MEAN, STD)
 
 
-@pytest.mark.parametrize(
-    ("check", "answer"),
-    [
-        (checks.convolution, loops),
-        (checks.normalise, normalised),
-        (checks.normalise, nst.load_network(weights="random").normalise),
-        (checks.receptive_field, seen),
-    ],
-)
-def test_right_answers_pass(check, answer, capsys):
-    check(answer)
-    assert "✓" in capsys.readouterr().out
+RIGHT = [
+    (checks.convolution, loops),
+    (checks.normalise, normalised),
+    (checks.normalise, nst.load_network(weights="random").normalise),
+    (checks.receptive_field, seen),
+]
 
 
 @pytest.mark.parametrize(

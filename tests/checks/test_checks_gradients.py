@@ -48,18 +48,12 @@ def by_numpy(features, axes=(2, 3), divide=True):
     return torch.tensor(rows @ rows.transpose(0, 2, 1) / (x[0].size if divide else 1))
 
 
-RIGHT = {
-    "finite_difference": by_differences,
-    "descent": descend,
-    "similarity": cosines,
-    "covariance": by_numpy,
-}
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_answers_pass(name, capsys):
-    getattr(checks, name)(RIGHT[name])
-    assert capsys.readouterr().out == f"✓ {name}\n"
+RIGHT = [
+    (checks.finite_difference, by_differences),
+    (checks.descent, descend),
+    (checks.similarity, cosines),
+    (checks.covariance, by_numpy),
+]
 
 
 @pytest.mark.parametrize(

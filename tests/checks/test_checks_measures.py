@@ -47,12 +47,6 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize(("check", "answer"), RIGHT)
-def test_right_answers_pass(check, answer, capsys):
-    check(answer)
-    assert "✓" in capsys.readouterr().out
-
-
 WRONG = [
     (checks.psnr, lambda a, b: -decibels(a, b), "sign"),
     (checks.psnr, lambda a, b: decibels(a, b) * np.log(10), "natural"),

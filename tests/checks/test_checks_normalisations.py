@@ -24,12 +24,7 @@ def share(f, s):
     return torch.nn.functional.mse_loss(*gram) / (gram[1] ** 2).mean()
 
 
-@pytest.mark.parametrize(
-    ("check", "answer"), [(checks.paper_style, equation_4), (checks.relative_style, share)]
-)
-def test_right_answers_pass(check, answer, capsys):
-    check(answer)
-    assert "✓" in capsys.readouterr().out
+RIGHT = [(checks.paper_style, equation_4), (checks.relative_style, share)]
 
 
 @pytest.mark.parametrize(
