@@ -32,6 +32,8 @@ NEED_MORE = {
 }
 collect_ignore = [path for path, module in NEED_MORE.items() if find_spec(module) is None]
 sys.dont_write_bytecode = False
+# nbformat brings jsonschema, which builds the grammar of web addresses, a second in each process.
+sys.modules.setdefault("rfc3987_syntax", None)
 HAS_GPU = torch.cuda.is_available()
 
 
