@@ -1,12 +1,12 @@
 """Neural style transfer, small enough to read whole.
 
 A picture goes through these modules in order: images, networks, features, losses, settings,
-objective, optimizers, loop, transfer. They rest on errors, devices and cache, and on six folders:
+objective, optimizers, loop, transfer. They rest on errors, devices and cache, and on seven folders:
 files (what is read and written), kernels (what a GPU computes its own way), statistics (what counts
-as a style), control (colours and regions), hardware (large pictures and GPUs) and runs (what a run
-gives back, and how it is kept). Above them stand judges (how good a painting is), grids (many
-runs), plots, checks, widgets and cli. Each imports only those below it. The grader of the problem
-sets is a package of its own, nst_grading.
+as a style), control (colours and regions), hardware (large pictures and GPUs), painters (networks
+that paint in one pass) and runs (what a run gives back, and how it is kept). Above them stand
+judges (how good a painting is), grids (many runs), plots, checks, widgets and cli. Each imports
+only those below it. The grader of the problem sets is a package of its own, nst_grading.
 """
 
 import os
@@ -33,6 +33,7 @@ from nst.loop import Step
 from nst.losses import content_loss, gram_matrix, style_loss, total_variation_loss
 from nst.networks import load_network
 from nst.objective import Objective
+from nst.painters import load_painter, paint
 from nst.runs.results import Result
 from nst.settings import PRESETS, Settings, make_settings
 from nst.transfer import reconstruct_content, resume, style_transfer, synthesize_texture
@@ -56,8 +57,10 @@ __all__ = [
     "load_image",
     "load_mask",
     "load_network",
+    "load_painter",
     "make_settings",
     "open_image",
+    "paint",
     "postprocess_image",
     "preprocess_image",
     "read_settings",

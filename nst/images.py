@@ -29,6 +29,7 @@ from nst.files.downloads import fetch
 from nst.files.encoding import as_json, check_output, encode, save_options
 
 Source = str | Path | bytes | IO[bytes] | Image.Image | np.ndarray
+Picture = Source | Tensor
 
 # An installed wheel holds data/ inside the package; a checkout holds it beside the package.
 DATA = Path(__file__).parent / "data"
@@ -145,6 +146,23 @@ def tensor_fault(image: Tensor) -> str | None:
         return None
     advice = "undo its normalisation" if low < -1e-3 else "divide it by 255"
     return f"goes from {low:.4g} to {high:.4g}; {advice if high < 256 else 'scale it'}"
+
+
+def as_image(picture: Picture, size: int | None, device: str | torch.device | None) -> Tensor:
+    """A picture as a tensor of its own on `device`, its long side at most `size`.
+
+    Raises:
+        ImageError: as `load_image`; or a tensor is not of shape (1, 3, H, W) and in [0, 1].
+    """
+    if not isinstance(picture, Tensor):
+        return load_image(picture, size, device)
+    if fault := tensor_fault(picture):
+        raise ImageError(
+            f"a picture is a tensor (1, 3, H, W) of floats in [0, 1]; this one {fault}"
+        )
+    image = picture.detach().to(device, torch.float32).contiguous()
+    image = image.clamp(0, 1)  # a tensor of our own, whatever mode the given one was made in
+    return image if size is None else fit(image, size)
 
 
 def postprocess_image(tensor: Tensor) -> Image.Image:

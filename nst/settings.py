@@ -46,7 +46,7 @@ class Settings:
         sizes: long side of the picture in pixels, coarse to fine; never more than the content's.
             Those at which a picture is too small for the network are left out.
         num_steps: optimisation steps at each size; the last number holds for all further sizes.
-        init: the start: "content", "style", "noise", or the path or name of a picture.
+        init: the start: "content", "style", "noise", "painter", or a picture's path or name.
         seed: of the noise.
         optimizer: "lbfgs", "lbfgs-plain" or "adam"; see `nst.optimizers`.
         bounds: how the pixels get into [0, 1]: "projected" (the optimiser keeps them there, and

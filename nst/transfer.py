@@ -14,9 +14,10 @@ from nst.devices import own_modes, pick_device, pick_precision
 from nst.errors import SettingsError, WeightsError
 from nst.files.checkpoints import hash_weights
 from nst.hardware.memory import parse_bytes, room_for_pictures
+from nst.images import Picture, as_image
 from nst.loop import Callback, State
 from nst.networks import Network, check_network, fit_out, load_network
-from nst.runs.job import Job, Picture, load, say
+from nst.runs.job import Job, say
 from nst.runs.reading import read_run
 from nst.runs.results import Result
 from nst.runs.sizes import visible
@@ -54,7 +55,8 @@ def style_transfer(
             optimiser, does best without.
         network: a name that `load_network` takes, or a network.
         preset: the settings that all others change; see `nst.settings.PRESETS`.
-        init: "content", "style", "noise", or a picture to start from.
+        init: "content", "style", "noise", "painter" (what `nst.paint` gives in one pass), or a
+            picture to start from.
         device: "cpu", "cuda", "mps", …; by default where the network is, or else a GPU if there is
             one. A network that is given is copied there.
         precision: of the network: "float32"; "tf32", the default on NVIDIA's GPUs, which elsewhere
@@ -137,8 +139,8 @@ def load_pictures(
 ) -> tuple[Tensor, list[Tensor]]:
     """The content and the styles, each as large as the largest size of the settings asks for."""
     sides = style_sides(settings, len(styles))
-    loaded = [load(style, side, place) for style, side in zip(styles, sides, strict=True)]
-    return load(content, max(settings.sizes), place), loaded
+    loaded = [as_image(style, side, place) for style, side in zip(styles, sides, strict=True)]
+    return as_image(content, max(settings.sizes), place), loaded
 
 
 def reconstruct_content(

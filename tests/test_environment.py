@@ -110,7 +110,7 @@ def test_make_says_the_same_to_all_that_it_starts():
 
 # Who may import whom. A room is a file at the front of nst, a folder in it, or the package of
 # grading; a folder's files may import each other. Every room stands below those that it rests on.
-METHOD = "images networks features losses settings objective optimizers loop runs transfer"
+METHOD = "images networks features losses settings objective optimizers loop painters runs transfer"
 ROOMS = {
     "errors": "",
     "files": "errors",
@@ -128,8 +128,9 @@ ROOMS = {
     "hardware": "errors devices networks features losses settings objective statistics control",
     "optimizers": "settings",
     "loop": "settings objective hardware optimizers",
+    "painters": "errors files images devices networks losses settings control",
     "runs": "errors files images devices networks settings control objective hardware optimizers "
-    "loop",
+    "loop painters",
     "transfer": "errors files devices networks settings control hardware loop runs",
     "grids": "errors files images devices networks settings control cache objective loop runs "
     "transfer",

@@ -9,8 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 import nst
-from nst.images import open_image, postprocess_image
-from nst.runs.job import Picture
+from nst.images import Picture, open_image, postprocess_image
 from nst.statistics import STATISTICS
 
 PAIRS = (("astronaut", "starry"), ("astronaut", "ink"), ("cat", "mosaic"), ("cat", "waves"))

@@ -7,6 +7,7 @@ from nst.cli.grid import paint_grid
 from nst.cli.options import parse_transfer
 from nst.cli.output import OutputError, print_line, printing
 from nst.cli.paint import paint
+from nst.cli.painters import paint_in_one_pass, train_a_painter
 from nst.devices import is_full
 from nst.errors import NstError, SettingsError
 from nst.features import layer_table
@@ -47,6 +48,10 @@ def run(arguments: list[str]) -> int:
     commands = {"samples": print_samples, "layers": print_layers, "presets": print_presets}
     if arguments[:1] == ["grid"]:
         return paint_grid(*arguments[1:])
+    if arguments[:1] == ["paint"]:
+        return paint_in_one_pass(arguments[1:])
+    if arguments[:1] == ["train"]:
+        return train_a_painter(arguments[1:])
     if arguments and arguments[0] in commands:
         if len(arguments) > 1 + (arguments[0] == "layers"):
             raise SettingsError("nst layers takes one network, samples and presets nothing")

@@ -19,6 +19,8 @@ more commands:
   nst layers NETWORK   the layers of a network: channels, stride, receptive field, …
   nst presets          the published settings that --preset knows
   nst grid FILE        many runs: every combination of some settings; nst grid --help
+  nst paint            a picture, or a film's frames, in one pass of a network; nst paint --help
+  nst train            such a network for styles of your own; nst train --help
 
 examples:
   nst astronaut starry -o out.png
@@ -133,7 +135,7 @@ def add_weights(add: Callable[..., Any]) -> None:
 
 def add_run(add: Callable[..., Any]) -> None:
     """The options of the run: start, optimiser, machine, and what it leaves on its way."""
-    add("--init", help="content, style, noise, or a picture to start from")
+    add("--init", help="content, style, noise, painter, or a picture to start from")
     add("--seed", type=int, help="of the noise")
     add("--optimizer", choices=CHOICES["optimizer"])
     add("--bounds", choices=CHOICES["bounds"], help="how pixels are kept in [0, 1]")

@@ -4,11 +4,12 @@ import argparse
 import os
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from nst.cli.output import print_line
 from nst.errors import SettingsError
@@ -55,19 +56,19 @@ class Target:
         self.outline = open_outline(content) if self.keeps else None
 
     def write(self, result: Result) -> None:
-        """Write the picture, then say where it is and why the run ended."""
-        if self.path == STREAM:
-            with tempfile.TemporaryDirectory() as folder:
-                replace(self, path=Path(folder) / "picture.png").save(result)
-                sys.stdout.buffer.write((Path(folder) / "picture.png").read_bytes())
-            sys.stdout.buffer.flush()
-        else:
-            self.save(result)
+        """Write the run's picture, with its settings."""
+        self.put(result.image, result.about())
 
-    def save(self, result: Result) -> None:
-        """Write the picture to the file."""
-        about = result.about()
-        save_image(result.image, self.path, about, self.sidecar, self.quality, self.outline)
+    def put(self, image: Tensor, about: dict[str, Any] | None = None) -> None:
+        """Write a picture to the file, or as PNG to standard output, with what is about it."""
+        if self.path != STREAM:
+            save_image(image, self.path, about, self.sidecar, self.quality, self.outline)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "picture.png"
+            save_image(image, path, about, False, None, self.outline)
+            sys.stdout.buffer.write(path.read_bytes())
+        sys.stdout.buffer.flush()
 
     def report(self, result: Result) -> int:
         """Say where the picture is and why the run ended; returns the exit status."""

@@ -231,7 +231,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         f"num_steps are whole numbers from 0 to 1000000, at most {SIZES} of them",
         lambda value: _are(value, SIZES, lambda steps: _is_whole(steps, 0, 10**6)),
     ),
-    "init": ("init is content, style, noise, or a picture's path or name", _is_path),
+    "init": ("init is content, style, noise, painter, or a picture's path or name", _is_path),
     "seed": (
         f"seed is a whole number from 0 to {2**63 - 1}",
         lambda value: _is_whole(value, 0, 2**63 - 1),

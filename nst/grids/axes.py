@@ -15,13 +15,14 @@ from nst.control.masks import load_mask
 from nst.control.regions import spread
 from nst.errors import SettingsError
 from nst.grids.workers import Task, pack, unpack
+from nst.images import as_image
 from nst.networks import ARCHITECTURES, Network
 from nst.settings import Settings, make_settings, settled
-from nst.transfer import listed, load, name_of, style_sides
+from nst.transfer import listed, name_of, style_sides
 
 PICTURES = ("content", "style", "init", "masks", "style_masks")
 LAYERS = ("content_layers", "style_layers")
-STARTS = ("content", "style", "noise")  # what init may be besides a picture
+STARTS = ("content", "style", "noise", "painter")  # what init may be besides a picture
 
 Axes = dict[str, dict[str, Any]]  # axis → label → alternative
 
@@ -183,7 +184,7 @@ class Planner:
         """The picture, its long side at most `size`, as workers get it."""
         key = (picture if isinstance(picture, str | Path) else id(picture), size)
         if key not in self.pictures:
-            self.pictures[key] = pack(load(picture, size, torch.device("cpu")))
+            self.pictures[key] = pack(as_image(picture, size, torch.device("cpu")))
         return self.pictures[key]
 
 

@@ -14,17 +14,16 @@ from tqdm import tqdm
 from nst.control.colours import grey, only_grey, prepare, recolour
 from nst.control.regions import spread
 from nst.devices import arithmetic, is_full
-from nst.errors import ImageError, SettingsError
+from nst.errors import SettingsError
 from nst.hardware.memory import SHORTEST, Plan, on_gpu, plan, plan_for_gpu
 from nst.hardware.scales import FallBack, TiledObjective
-from nst.images import Source, fit, fitted, load_image, resize, tensor_fault
+from nst.images import Picture, as_image, fit, fitted, resize
 from nst.loop import Callback, Evaluate, State, Watcher, interruptible, minimise, progress_bar
 from nst.networks import Network
 from nst.objective import Objective, layers_of, total
+from nst.painters.starting import first_painting
 from nst.runs.results import Result
 from nst.settings import Settings
-
-Picture = Source | Tensor
 
 
 @dataclass
@@ -114,11 +113,15 @@ class Job:
             generator = torch.Generator().manual_seed(self.settings.seed)
             noise = torch.rand(content.shape, generator=generator).to(content.device)
             return only_grey(noise) if self.settings.colour == "content" else noise
+        if isinstance(init, str) and init == "painter":
+            masks = [resize(mask, content.shape[-2:]) for mask in self.masks]
+            image = first_painting(self.settings, content, styles, masks)
+            return grey(image) if self.settings.colour == "content" else image
         if isinstance(init, str) and init == "style":
             return resize(styles[0], content.shape[-2:])
         if isinstance(init, str) and init == "given":
             raise SettingsError("the run started from a picture without a name; give it as init")
-        image = resize(load(init, max(content.shape), content.device), content.shape[-2:])
+        image = resize(as_image(init, max(content.shape), content.device), content.shape[-2:])
         return grey(image) if self.settings.colour == "content" else image
 
     def run(
@@ -213,16 +216,3 @@ def say(line: str) -> None:
     """Print a line about the run, above its progress bar."""
     with suppress(OSError):  # a line that nobody can read any more costs no run
         tqdm.write(f"nst: {line}", file=sys.stderr)
-
-
-def load(picture: Picture, size: int | None, device: torch.device) -> Tensor:
-    """A picture as a tensor on `device`, its long side at most `size`."""
-    if not isinstance(picture, Tensor):
-        return load_image(picture, size, device)
-    if fault := tensor_fault(picture):
-        raise ImageError(
-            f"a picture is a tensor (1, 3, H, W) of floats in [0, 1]; this one {fault}"
-        )
-    image = picture.detach().to(device, torch.float32).contiguous()
-    image = image.clamp(0, 1)  # a tensor of our own, whatever mode the given one was made in
-    return image if size is None else fit(image, size)

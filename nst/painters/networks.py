@@ -1,0 +1,243 @@
+"""Networks that paint in one pass: one for a few styles that it was taught, one for any style.
+
+Both map a picture to a picture. What is painted is decided by instance normalisation: each channel
+gets mean 0 and deviation 1 over the picture, and then the scale and the shift that belong to the
+style. In the first network these are learned, a pair of numbers for each style and channel; in the
+second they are the deviations and means that the teacher sees in the style picture.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nst.networks import VGG, load_network
+
+SMALLEST = 1e-5  # added to variances, so that a silent channel is divided by something
+PHOTOGRAPH = "photograph"  # the name of the style that changes nothing
+
+# Activations (B, C, H, W) → their means and variances, each (B, C, 1, 1) or (1, C, 1, 1).
+Moments = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+def own_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each picture's channels over its positions, (B, C, 1, 1)."""
+    x = x.float()
+    mean, second = (y.mean((2, 3), keepdim=True) for y in (x, x.square()))
+    return mean, (second - mean.square()).clamp(min=0)
+
+
+def normalise(x: Tensor, scale: Tensor, shift: Tensor, moments: Moments) -> Tensor:
+    """γ·(x - μ) / σ + β by channel; γ and β are (B, C), or (1, C) for all.
+
+    Ulyanov et al. 2016, "Instance normalization: the missing ingredient for fast stylization",
+    equation 1, where γ = 1 and β = 0. With γ and β by style it is conditional instance
+    normalisation (Dumoulin et al. 2017, "A learned representation for artistic style", equation 5);
+    with the style's own deviation and mean, AdaIN (Huang and Belongie 2017, "Arbitrary style
+    transfer in real-time with adaptive instance normalization", equation 8).
+    """
+    mean, variance = moments(x)
+    factor = scale[..., None, None] / (variance + SMALLEST).sqrt()
+    return x * factor.to(x.dtype) + (shift[..., None, None] - mean * factor).to(x.dtype)
+
+
+class Painter(nn.Module):
+    """What both painters have in common: the interface that `paint` and `train` use.
+
+    A style is a row of numbers, its condition. Conditions may be mixed: their weighted mean is a
+    style in between.
+    """
+
+    styles: tuple[str, ...] = ()  # that it was taught, by name
+    stride = 4  # pixels for each activation of the coarsest layer
+    reach = 0  # how far, in pixels, a pixel of the painting sees at most
+
+    def forward(self, image: Tensor, condition: Tensor, moments: Moments = own_moments) -> Tensor:
+        """Paint (B, 3, H, W) in [0, 1] in the styles (B, D) or (1, D); as large, and in [0, 1].
+
+        `moments` is asked for the means and variances of the activations before each
+        normalisation, in order; by default each picture's own.
+        """
+        height, width = image.shape[-2:]
+        # At least two activations on each side, for their borders are mirrored.
+        right, below = (max(2 * self.stride - n, -n % self.stride) for n in (width, height))
+        whole = F.pad(image, (0, right, 0, below), mode="replicate") if right or below else image
+        return self.painted(whole, condition, moments)[..., :height, :width]
+
+    def painted(self, image: Tensor, condition: Tensor, moments: Moments) -> Tensor:
+        """As `forward`, of pictures whose sides are multiples of the stride."""
+        raise NotImplementedError
+
+    def condition(self, style: str | Tensor) -> Tensor:
+        """The row (1, D) of a style: by its name, or from a picture (1, 3, H, W)."""
+        raise NotImplementedError
+
+    def unchanged(self, image: Tensor) -> Tensor:
+        """The rows (B, D) that are to leave pictures (B, 3, H, W) as they are."""
+        raise NotImplementedError
+
+
+class StylesPainter(Painter):
+    """A network for a few styles: Johnson et al. 2016, "Perceptual losses for real-time style
+    transfer and super-resolution", with the scales and shifts of Dumoulin et al. 2017.
+
+    A wide convolution, two that halve the picture, residual blocks at a quarter of its size, two
+    that double it again (nearest neighbours and a convolution, which leaves no checkerboard, Odena
+    et al. 2016), and a wide one that gives colours. A condition is a share for each style, and for
+    "photograph", which is the last.
+    """
+
+    def __init__(
+        self, styles: Sequence[str], channels: Sequence[int] = (16, 32, 64), blocks: int = 5
+    ):
+        super().__init__()
+        self.styles, self.channels, self.blocks = tuple(styles), tuple(channels), blocks
+        rows = len(self.styles) + 1
+        one, two, three = channels
+        self.down = nn.ModuleList(
+            [
+                Layer(3, one, rows, kernel=9),
+                Layer(one, two, rows, stride=2),
+                Layer(two, three, rows, stride=2),
+            ]
+        )
+        self.middle = nn.ModuleList([Residual(three, rows) for _ in range(blocks)])
+        self.up = nn.ModuleList([Layer(three, two, rows), Layer(two, one, rows)])
+        self.out = convolution(one, 3, kernel=5)
+        # In pixels: half of each kernel, times the stride at which it works.
+        self.reach = 4 + 1 + 2 + 8 * blocks + 4 + 2 + 2 + self.stride
+
+    def painted(self, image: Tensor, condition: Tensor, moments: Moments) -> Tensor:
+        """(B, 3, H, W) and shares (B, S + 1) → (B, 3, H, W) in (0, 1)."""
+        x = image * 2 - 1
+        for layer in self.down:
+            x = layer(x, condition, moments).relu()
+        for block in self.middle:
+            x = block(x, condition, moments)
+        for layer in self.up:
+            x = layer(double(x), condition, moments).relu()
+        return self.out(x).float().sigmoid()
+
+    def condition(self, style: str | Tensor) -> Tensor:
+        """All of one style: (1, S + 1)."""
+        share = torch.zeros(1, len(self.styles) + 1)
+        share[0, (*self.styles, PHOTOGRAPH).index(style)] = 1
+        return share.to(self.out.weight.device)
+
+    def unchanged(self, image: Tensor) -> Tensor:
+        """All of "photograph"."""
+        return self.condition(PHOTOGRAPH).expand(len(image), -1)
+
+
+class Layer(nn.Module):
+    """A convolution and a normalisation whose scale and shift depend on the style."""
+
+    def __init__(self, inputs: int, outputs: int, rows: int, kernel: int = 3, stride: int = 1):
+        super().__init__()
+        # The normalisation takes away what a bias would add.
+        self.convolution = convolution(inputs, outputs, kernel, stride, bias=False)
+        self.scale = nn.Parameter(torch.ones(rows, outputs))
+        self.shift = nn.Parameter(torch.zeros(rows, outputs))
+
+    def forward(self, x: Tensor, shares: Tensor, moments: Moments) -> Tensor:
+        """(B, C, H, W) → (B, C', H / stride, W / stride)."""
+        scale, shift = shares @ self.scale, shares @ self.shift
+        return normalise(self.convolution(x), scale, shift, moments)
+
+
+class Residual(nn.Module):
+    """x + f(x), f two convolutions and normalisations with a ReLU between (He et al. 2016)."""
+
+    def __init__(self, channels: int, rows: int):
+        super().__init__()
+        self.first, self.second = Layer(channels, channels, rows), Layer(channels, channels, rows)
+
+    def forward(self, x: Tensor, shares: Tensor, moments: Moments) -> Tensor:
+        """(B, C, H, W) → the same shape."""
+        return x + self.second(self.first(x, shares, moments).relu(), shares, moments)
+
+
+class AnyPainter(Painter):
+    """A network for any style: the teacher's layers up to relu4_1, AdaIN, and a decoder.
+
+    Huang and Belongie 2017, section 5. Differs from it in that the decoder too is normalised
+    towards the style, where it has the size and the channels of relu3_1, relu2_1 and relu1_1, as in
+    Sheng et al. 2018, "Avatar-Net": relu4_1 by itself says little of colours and strokes. A
+    condition is the means and the deviations of the four layers' channels. Only the decoder learns.
+    """
+
+    stride = 8
+    reach = 80
+    layers = ("relu4_1", "relu3_1", "relu2_1", "relu1_1")
+
+    def __init__(self, encoder: VGG | None = None):
+        super().__init__()
+        self.encoder = encoder or cast(VGG, load_network())
+        convolutions = [self.encoder.layers[n.replace("relu", "conv")] for n in self.layers]
+        self.widths = [cast(nn.Conv2d, layer).out_channels for layer in convolutions]
+        self.enter = nn.ModuleList([convolution(a, b) for a, b in pairwise(self.widths)])
+        refined = zip(self.widths[1:], (2, 1, 1), strict=True)
+        self.refine = nn.ModuleList([Chain(width, count) for width, count in refined])
+        self.out = convolution(self.widths[-1], 3)
+
+    def painted(self, image: Tensor, condition: Tensor, moments: Moments) -> Tensor:
+        """(B, 3, H, W) and rows (B, 480) → (B, 3, H, W) in (0, 1)."""
+        rows = condition.split([2 * width for width in self.widths], dim=1)
+        (x,) = self.encoder(image, self.layers[:1]).values()
+        x = normalise(x, *scale_and_shift(rows[0]), moments)
+        for enter, refine, row in zip(self.enter, self.refine, rows[1:], strict=True):
+            x = refine(double(enter(x).relu()))
+            x = normalise(x, *scale_and_shift(row), moments).relu()
+        return self.out(x).float().sigmoid()
+
+    @torch.no_grad()
+    def condition(self, style: str | Tensor) -> Tensor:
+        """Means and deviations that the teacher sees in pictures (B, 3, H, W): (B, 480)."""
+        rows = []
+        for feature in self.encoder(cast(Tensor, style), self.layers).values():
+            mean, variance = own_moments(feature)
+            rows += [mean.flatten(1), variance.flatten(1).sqrt()]
+        return torch.cat(rows, 1)
+
+    def unchanged(self, image: Tensor) -> Tensor:
+        """The pictures' own."""
+        return self.condition(image)
+
+
+class Chain(nn.Sequential):
+    """Convolutions of as many channels, with ReLUs between."""
+
+    def __init__(self, channels: int, count: int):
+        parts: list[nn.Module] = []
+        for _ in range(count):
+            parts += [convolution(channels, channels), nn.ReLU()]
+        super().__init__(*parts[:-1])
+
+
+def scale_and_shift(row: Tensor) -> tuple[Tensor, Tensor]:
+    """A layer's deviations and means, (B, C) each, of its part of a condition (B, 2C)."""
+    mean, deviation = row.chunk(2, dim=1)
+    return deviation, mean
+
+
+def convolution(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, bias: bool = True
+) -> nn.Conv2d:
+    """One that mirrors the picture at its borders, where zeros would show as a frame."""
+    return nn.Conv2d(
+        inputs, outputs, kernel, stride, kernel // 2, bias=bias, padding_mode="reflect"
+    )
+
+
+def mixed(conditions: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """The condition (1, D) between several, by their shares, which add up to 1."""
+    weights = torch.tensor(shares).to(conditions[0])
+    return (weights[:, None] * torch.cat(list(conditions))).sum(0, keepdim=True)
+
+
+def double(x: Tensor) -> Tensor:
+    """(B, C, H, W) → (B, C, 2H, 2W), each activation four times."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
