@@ -62,10 +62,16 @@ class Painter(nn.Module):
         normalisation, in order; by default each picture's own.
         """
         height, width = image.shape[-2:]
-        # At least two activations on each side, for their borders are mirrored.
-        right, below = (max(2 * self.stride - n, -n % self.stride) for n in (width, height))
-        whole = F.pad(image, (0, right, 0, below), mode="replicate") if right or below else image
-        return self.painted(whole, condition, moments)[..., :height, :width]
+        return self.painted(self.filled(image), condition, moments)[..., :height, :width]
+
+    def filled(self, image: Tensor) -> Tensor:
+        """The picture with its right and lower border repeated to multiples of the stride.
+
+        At least two activations are needed on each side, for their borders are mirrored.
+        """
+        height, width = image.shape[-2:]
+        below, right = (max(2 * self.stride - n, -n % self.stride) for n in (height, width))
+        return F.pad(image, (0, right, 0, below), mode="replicate") if right or below else image
 
     def painted(self, image: Tensor, condition: Tensor, moments: Moments) -> Tensor:
         """As `forward`, of pictures whose sides are multiples of the stride."""
@@ -197,7 +203,7 @@ class AnyPainter(Painter):
     def condition(self, style: str | Tensor) -> Tensor:
         """Means and deviations that the teacher sees in pictures (B, 3, H, W): (B, 480)."""
         rows = []
-        for feature in self.encoder(cast(Tensor, style), self.layers).values():
+        for feature in self.encoder(self.filled(cast(Tensor, style)), self.layers).values():
             mean, variance = own_moments(feature)
             rows += [mean.flatten(1), variance.flatten(1).sqrt()]
         return torch.cat(rows, 1)

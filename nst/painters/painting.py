@@ -175,7 +175,7 @@ def patches_of(image: Tensor) -> Tensor:
 
 def starts(length: int) -> list[int]:
     """Where patches begin along a side."""
-    count = min(PATCHES, max(1, length // PATCH))
+    count = min(PATCHES, -(-length // PATCH))
     return [round(i * (length - PATCH) / max(count - 1, 1)) for i in range(count)]
 
 

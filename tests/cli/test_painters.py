@@ -1,0 +1,60 @@
+"""The commands `nst paint` and `nst train`."""
+
+import pytest
+from PIL import Image
+
+import nst
+from nst.cli import main
+
+
+def run(capsys, *arguments):
+    status = main([str(a) for a in arguments])
+    return status, *capsys.readouterr()
+
+
+def test_a_picture_in_one_pass(pictures, capsys, tmp_path):
+    status, out, err = run(capsys, "paint", *pictures, "-o", "new/out.png", "--strength", 0.8)
+    assert (status, err) == (0, "")
+    assert "new/out.png" in out
+    expected = nst.paint(*pictures, 0.8)
+    assert (nst.load_image("new/out.png") - expected).abs().max() < 1 / 255
+
+
+def test_frames_in_one_pass(pictures, picture, capsys, tmp_path):
+    for name in ("2.png", "10.png"):
+        nst.save_image(picture, tmp_path / "film" / name)
+    status, out, _ = run(capsys, "paint", "film", "starry", "waves", "-o", "done", "--size", 32)
+    assert status == 0
+    assert "2 pictures" in out
+    with Image.open("done/10.png") as file:
+        assert max(file.size) == 32
+
+
+def test_a_painter_of_ones_own(pictures, picture, capsys, tmp_path):
+    nst.save_image(picture, tmp_path / "photos" / "a.png")
+    line = "train style.png --photos photos -o own.safetensors --steps 2 --size 32 --batch 1"
+    status, out, _ = run(capsys, *line.split(), "--channels", "4,4,4", "--blocks", 1)
+    assert status == 0
+    assert "nst paint PHOTO style --painter own.safetensors" in out
+    status, _, _ = run(capsys, "paint", "content.png", "style", "--painter", "own.safetensors")
+    assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("paint content.png", "give a photograph and a style"),
+        ("paint content.png starry --shares 1,2", "1 styles and 2 shares"),
+        ("paint content.png starry --strength 2", "from 0 to 1"),
+        ("paint nowhere.png starry", "nowhere.png"),
+        ("paint content.png starry -o out.txt", "out.txt"),
+        ("paint content.png starry --painter style.png", "is a picture"),
+        ("train style.png --photos nowhere -o own.safetensors", "nowhere"),
+        ("train style.png style.png --photos . -o own.safetensors", "a name of its own"),
+    ],
+)
+def test_errors_are_one_line(pictures, capsys, line, words):
+    status, _, err = run(capsys, *line.split())
+    assert status == 2
+    assert words in err
+    assert err.count("\n") == 1

@@ -1,0 +1,147 @@
+"""Pictures in one pass: shares, strength, tiles, devices' faults, and painters as files."""
+
+import numpy as np
+import pytest
+import torch
+
+import nst
+from nst.painters import painting, save_painter
+from nst.painters.networks import own_moments
+from nst.painters.painting import in_tiles, patches_of, together
+
+
+def test_a_style_by_itself_is_painted_by_its_name(small, picture):
+    expected = small(picture, small.condition("one"))
+    torch.testing.assert_close(nst.paint(picture, "one", painter=small), expected)
+    torch.testing.assert_close(nst.paint(picture, {"one": 3, "two": 0}, painter=small), expected)
+
+
+def test_equal_shares_are_a_list(small, picture):
+    both = nst.paint(picture, ["one", "two"], painter=small)
+    torch.testing.assert_close(nst.paint(picture, {"one": 2, "two": 2}, painter=small), both)
+    assert not torch.allclose(both, nst.paint(picture, "one", painter=small), atol=1e-3)
+
+
+def test_strength_goes_from_the_photograph_to_the_painting(small, picture):
+    pictures = [nst.paint(picture, "one", s, painter=small) for s in (0, 1e-4, 0.5, 1)]
+    assert pictures[0].equal(picture)
+    assert (pictures[1] - picture).abs().max() < 2e-3
+    moved = [(p - picture).square().mean() for p in pictures]
+    assert moved[1] < moved[2]
+    assert moved[2] < 1.5 * moved[3]
+
+
+def test_tiles_are_the_whole_picture(small, monkeypatch):
+    image, condition = torch.rand(1, 3, 75, 130), small.condition("two")
+    known = []
+
+    def measured(x):
+        known.append(own_moments(x))
+        return known[-1]
+
+    whole = small(image, condition, measured)
+    monkeypatch.setattr(painting, "TILE", 32)
+    tiled = in_tiles(small, image, condition, known)
+    assert (tiled - whole).abs().max() < 1 / 255 / 10
+
+
+def test_a_large_picture_is_painted_as_a_small_one_would_be(small, monkeypatch):
+    rows = torch.linspace(0, 1, 96).view(1, 1, 96, 1)
+    image = (rows + 0.2 * torch.rand(1, 3, 96, 128)).clamp(0, 1)
+    whole = nst.paint(image, "one", painter=small)
+    for name, value in {"WHOLE": 100, "TILE": 32, "PATCH": 48}.items():
+        monkeypatch.setattr(painting, name, value)
+    tiled = nst.paint(image, "one", painter=small)
+    assert (tiled - whole).abs().mean() < 0.02
+    assert (nst.paint(image, "one", 1e-4, painter=small) - image).abs().max() < 2e-3
+
+
+def test_statistics_of_patches_are_taken_together():
+    x = torch.randn(3, 4, 5, 6) + torch.arange(3.0).view(3, 1, 1, 1)
+    y = x.double().numpy().transpose(1, 0, 2, 3).reshape(4, -1)
+    for found, expected in zip(together(x), (y.mean(1), y.var(1)), strict=True):
+        np.testing.assert_allclose(found.flatten(), expected, rtol=1e-5)
+
+
+def test_patches_reach_every_border():
+    image = torch.zeros(1, 3, 700, 300)
+    image[..., :2, :], image[..., -2:, :], image[..., :, :2], image[..., :, -2:] = 1, 2, 3, 4
+    assert set(patches_of(image).unique().tolist()) == {0, 1, 2, 3, 4}
+
+
+def test_a_picture_of_ones_own_is_painted_by_the_painter_of_any_style(picture, other):
+    painted = nst.paint(picture, other)
+    named = nst.paint(picture, other, painter="any")
+    assert painted.equal(named)
+    assert painted.shape == picture.shape
+    assert not painted.equal(nst.paint(picture, "starry"))
+
+
+def test_size_bounds_the_long_side(small):
+    assert nst.paint("coffee", "one", painter=small, size=40).shape == (1, 3, 27, 40)
+
+
+def test_a_painter_comes_back_from_its_file(small, picture, tmp_path):
+    path = save_painter(small, tmp_path / "new" / "own.safetensors")
+    loaded = nst.load_painter(path)
+    assert loaded.styles == ("one", "two")
+    assert loaded is nst.load_painter(str(path))
+    expected = small.half().float()(picture, small.condition("two"))
+    torch.testing.assert_close(nst.paint(picture, "two", painter=path), expected)
+
+
+def test_the_shipped_painters():
+    styles, any_style = nst.load_painter(), nst.load_painter("any")
+    assert set(styles.styles) == set(nst.sample_names()["style"])
+    assert any_style.styles == ()
+    for name in ("styles", "any"):
+        assert (painting.load_painter.__globals__["SHIPPED"][name]).stat().st_size < 1.2e6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        (("one", 1.5), {}, "strength is a number from 0 to 1"),
+        (("one", float("nan")), {}, "strength is a number from 0 to 1"),
+        (("three",), {}, "taught one, two"),
+        (({"one": -1},), {}, "share of a style"),
+        (({"one": 0},), {}, "at least one style"),
+        (([],), {}, "at least one style"),
+        (("one",), {"device": "abacus"}, "there is no device"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(small, picture, arguments, options, words):
+    with pytest.raises(nst.SettingsError, match=words):
+        nst.paint(picture, *arguments, painter=small, **options)
+
+
+def test_faults_of_pictures_and_files(small, picture, tmp_path):
+    with pytest.raises(nst.ImageError):
+        nst.paint(picture * 255, "one", painter=small)
+    with pytest.raises(nst.ImageError):
+        nst.paint(picture, "no such style")
+    with pytest.raises(nst.WeightsError, match="no weights file"):
+        nst.load_painter("nowhere.safetensors")
+    (tmp_path / "text").write_text("hello")
+    network = nst.load_painter.__globals__["PACKAGED"] / "vgg19_quarter.safetensors"
+    for path in (tmp_path / "text", network):
+        with pytest.raises(nst.WeightsError):
+            nst.load_painter(path)
+
+
+def test_a_run_can_begin_with_one_pass(picture, other):
+    run = nst.style_transfer(picture, "waves", init="painter", num_steps=0, sizes=56)
+    expected = nst.paint(picture, "waves")
+    assert (run.image - expected).abs().max() < 1 / 255
+    assert run.settings.init == "painter"
+    run = nst.style_transfer(picture, other, init="painter", num_steps=0, sizes=56)
+    assert (run.image - nst.paint(picture, other)).abs().max() < 1 / 255
+
+
+def test_each_region_begins_in_its_own_style(picture):
+    run = nst.style_transfer(
+        picture, ["waves", "ink"], masks="left", init="painter", num_steps=0, sizes=56
+    )
+    for style, columns in (("waves", slice(0, 10)), ("ink", slice(-10, None))):
+        expected = nst.paint(picture, style)[..., columns]
+        assert (run.image[..., columns] - expected).abs().max() < 1 / 255
