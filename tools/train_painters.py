@@ -88,7 +88,7 @@ def watch(
 ) -> None:
     """Train to the end; every `--every` seconds measure, draw, save."""
     pictures = [load_image(path, 384) for path in photos]
-    bar = tqdm(total=args.steps, initial=training.number, smoothing=0.05, mininterval=20)
+    bar = tqdm(total=args.steps, initial=training.number, smoothing=0.05, mininterval=60)
     looked, means = time.perf_counter(), [0.0, 0.0]
     for lesson in training.run(args.steps, args.rate):
         bar.update()
