@@ -84,6 +84,7 @@ gpu: developer
 # The sheets in the README: every style, statistic and control; a quarter of an hour.
 sheet: learner
 	$(BIN)/python tools/sheet.py docs/styles.jpg
+	$(BIN)/python tools/sheet.py docs/painters.jpg --one-pass
 	$(BIN)/python tools/control_sheet.py docs/controls.jpg
 
 styles: learner

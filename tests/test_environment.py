@@ -131,7 +131,7 @@ ROOMS = {
     "painters": "errors files images devices networks losses settings control",
     "runs": "errors files images devices networks settings control objective hardware optimizers "
     "loop painters",
-    "transfer": "errors files devices networks settings control hardware loop runs",
+    "transfer": "errors files images devices networks settings control hardware loop runs",
     "grids": "errors files images devices networks settings control cache objective loop runs "
     "transfer",
     "judges": "errors files networks features control statistics",

@@ -23,6 +23,7 @@ import torch
 from bench_delivered import delivered, delivered_everywhere, published_runs
 from bench_gpu import GPU
 from bench_measure import Row
+from bench_painters import any_style, flicker, one_pass, painted_start, worth
 from bench_rows import (
     evaluations,
     memory,
@@ -51,6 +52,7 @@ LONG = (
     *(more_evaluations, more_memory, fewer_steps_everywhere, large_picture, many_runs),
     *(coarse_to_fine, large_structures, two_at_once),
     *(delivered_everywhere, published_runs),
+    *(one_pass, worth, painted_start, any_style, flicker),
 )
 HEADINGS = ["what", "against", "ours", "theirs", "ratio", "bar", ""]
 
