@@ -8,6 +8,7 @@ that were held out, and writes a sheet of paintings beside the weights.
 """
 
 import argparse
+import signal
 import time
 from pathlib import Path
 
@@ -90,14 +91,18 @@ def watch(
     pictures = [load_image(path, 384) for path in photos]
     bar = tqdm(total=args.steps, initial=training.number, smoothing=0.05, mininterval=60)
     looked, means = time.perf_counter(), [0.0, 0.0]
-    for lesson in training.run(args.steps, args.rate):
-        bar.update()
-        for i, value in enumerate((lesson.content, lesson.style)):
-            means[i] += 0.01 * (value - means[i])
-        if time.perf_counter() - looked > args.every or lesson.number == args.steps:
-            report(lesson, means, training, args, pictures, styles)
-            keep(training, state)
-            looked = time.perf_counter()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for lesson in training.run(args.steps, args.rate):
+            bar.update()
+            for i, value in enumerate((lesson.content, lesson.style)):
+                means[i] += 0.01 * (value - means[i])
+            if time.perf_counter() - looked > args.every or lesson.number == args.steps:
+                report(lesson, means, training, args, pictures, styles)
+                keep(training, state)
+                looked = time.perf_counter()
+    except KeyboardInterrupt:
+        keep(training, state)
 
 
 def keep(training: Training, path: Path) -> None:

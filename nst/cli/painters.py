@@ -60,7 +60,8 @@ def paint_in_one_pass(arguments: Sequence[str]) -> int:
     if len(numbers) != len(styles):
         raise SettingsError(f"there are {len(styles)} styles and {len(numbers)} shares of them")
     target = Target.of(options)
-    given = {"strength": options.strength, "size": options.size, "device": options.device}
+    names = ("strength", "size", "strokes", "device")
+    given = {name: getattr(options, name) for name in names}
     given["painter"] = load_painter(options.painter, options.device) if options.painter else None
     content, *styles = read_streams([content, *styles])
     shares: dict[Any, float] = {}
@@ -132,7 +133,14 @@ def paint_parser() -> argparse.ArgumentParser:
     )
     add("-o", "--output", metavar="FILE", help="PNG, JPEG or WebP (out.png); a folder for frames")
     add("--strength", type=float, default=1.0, help="from 0, the photograph, to 1, the painting")
-    add("--size", type=int, metavar="PIXELS", help="long side; the smaller, the larger the strokes")
+    add("--size", type=int, metavar="PIXELS", help="long side; by default the photograph's own")
+    add(
+        "--strokes",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="how large strokes are, from 1 to 64; 8 for a photograph of 4000 pixels",
+    )
     add(
         "--shares",
         type=listed(float, "numbers, as 0.7,0.3"),

@@ -2,7 +2,8 @@
 
 Johnson et al. 2016 trained a network for one style, Dumoulin et al. 2017 one for several, Huang and
 Belongie 2017 one for any. `networks` has them, `training` teaches them on `photographs`, `painting`
-uses them, `files` keeps them, and `starting` begins a run of style transfer with one pass.
+uses them (`tiles`: where a picture is large), `files` keeps them, and `starting` begins a run of
+style transfer with one pass.
 """
 
 from nst.painters.files import load_painter, save_painter

@@ -169,9 +169,10 @@ class Residual(nn.Module):
 class AnyPainter(Painter):
     """A network for any style: the teacher's layers up to relu4_1, AdaIN, and a decoder.
 
-    Huang and Belongie 2017, section 5. Differs from it in that the decoder too is normalised
-    towards the style, where it has the size and the channels of relu3_1, relu2_1 and relu1_1, as in
-    Sheng et al. 2018, "Avatar-Net": relu4_1 by itself says little of colours and strokes. A
+    Huang and Belongie 2017, section 5. Differs from it in two ways, for relu4_1 by itself says
+    little of shapes, colours and strokes. The decoder too is normalised towards the style, where it
+    has the size and the channels of relu3_1, relu2_1 and relu1_1 (as in Sheng et al. 2018,
+    "Avatar-Net"); and the picture's own relu3_1, normalised in the same way, is added there. A
     condition is the means and the deviations of the four layers' channels. Only the decoder learns.
     """
 
@@ -192,11 +193,14 @@ class AnyPainter(Painter):
     def painted(self, image: Tensor, condition: Tensor, moments: Moments) -> Tensor:
         """(B, 3, H, W) and rows (B, 480) → (B, 3, H, W) in (0, 1)."""
         rows = condition.split([2 * width for width in self.widths], dim=1)
-        (x,) = self.encoder(image, self.layers[:1]).values()
-        x = normalise(x, *scale_and_shift(rows[0]), moments)
+        coarse, fine = self.encoder(image, self.layers[:2]).values()
+        x = normalise(coarse, *scale_and_shift(rows[0]), moments)
+        kept: Tensor | None = normalise(fine, *scale_and_shift(rows[1]), moments)
         for enter, refine, row in zip(self.enter, self.refine, rows[1:], strict=True):
-            x = refine(double(enter(x).relu()))
+            x = double(enter(x).relu())
+            x = refine(x if kept is None else x + kept)
             x = normalise(x, *scale_and_shift(row), moments).relu()
+            kept = None
         return self.out(x).float().sigmoid()
 
     @torch.no_grad()

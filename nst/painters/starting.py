@@ -10,7 +10,7 @@ from nst.devices import own_modes
 from nst.images import fit
 from nst.painters.files import load_painter
 from nst.painters.networks import mixed
-from nst.painters.painting import in_one_pass
+from nst.painters.tiles import in_one_pass
 from nst.painters.training import STYLE_SIZE
 from nst.settings import Settings
 

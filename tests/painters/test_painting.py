@@ -5,9 +5,12 @@ import pytest
 import torch
 
 import nst
-from nst.painters import painting, save_painter
+from nst.files.checkpoints import PACKAGED
+from nst.images import resize
+from nst.painters import save_painter, tiles
+from nst.painters.files import SHIPPED
 from nst.painters.networks import own_moments
-from nst.painters.painting import in_tiles, patches_of, together
+from nst.painters.tiles import in_tiles, patches_of, together
 
 
 def test_a_style_by_itself_is_painted_by_its_name(small, picture):
@@ -31,6 +34,18 @@ def test_strength_goes_from_the_photograph_to_the_painting(small, picture):
     assert moved[2] < 1.5 * moved[3]
 
 
+def test_larger_strokes_are_those_of_a_smaller_copy(small, picture):
+    image = resize(picture, (80, 112))
+    plain = nst.paint(image, "one", painter=small)
+    assert nst.paint(image, "one", painter=small, strokes=1).equal(plain)
+    large = nst.paint(image, "one", painter=small, strokes=2)
+    copy = nst.paint(resize(image, (40, 56)), "one", painter=small)
+    soft = resize(copy, (80, 112))
+    over = nst.paint(soft, "one", painter=small)
+    torch.testing.assert_close(large, (soft + over) / 2)
+    assert nst.paint(image, "one", 0, painter=small, strokes=10).equal(image)
+
+
 def test_tiles_are_the_whole_picture(small, monkeypatch):
     image, condition = torch.rand(1, 3, 75, 130), small.condition("two")
     known = []
@@ -40,7 +55,7 @@ def test_tiles_are_the_whole_picture(small, monkeypatch):
         return known[-1]
 
     whole = small(image, condition, measured)
-    monkeypatch.setattr(painting, "TILE", 32)
+    monkeypatch.setattr(tiles, "TILE", 32)
     tiled = in_tiles(small, image, condition, known)
     assert (tiled - whole).abs().max() < 1 / 255 / 10
 
@@ -50,7 +65,7 @@ def test_a_large_picture_is_painted_as_a_small_one_would_be(small, monkeypatch):
     image = (rows + 0.2 * torch.rand(1, 3, 96, 128)).clamp(0, 1)
     whole = nst.paint(image, "one", painter=small)
     for name, value in {"WHOLE": 100, "TILE": 32, "PATCH": 48}.items():
-        monkeypatch.setattr(painting, name, value)
+        monkeypatch.setattr(tiles, name, value)
     tiled = nst.paint(image, "one", painter=small)
     assert (tiled - whole).abs().mean() < 0.02
     assert (nst.paint(image, "one", 1e-4, painter=small) - image).abs().max() < 2e-3
@@ -94,8 +109,8 @@ def test_the_shipped_painters():
     styles, any_style = nst.load_painter(), nst.load_painter("any")
     assert set(styles.styles) == set(nst.sample_names()["style"])
     assert any_style.styles == ()
-    for name in ("styles", "any"):
-        assert (painting.load_painter.__globals__["SHIPPED"][name]).stat().st_size < 1.2e6
+    for path in SHIPPED.values():
+        assert path.stat().st_size < 1.2e6
 
 
 @pytest.mark.parametrize(
@@ -103,6 +118,7 @@ def test_the_shipped_painters():
     [
         (("one", 1.5), {}, "strength is a number from 0 to 1"),
         (("one", float("nan")), {}, "strength is a number from 0 to 1"),
+        (("one",), {"strokes": 0.5}, "strokes is a number from 1 to 64"),
         (("three",), {}, "taught one, two"),
         (({"one": -1},), {}, "share of a style"),
         (({"one": 0},), {}, "at least one style"),
@@ -123,7 +139,7 @@ def test_faults_of_pictures_and_files(small, picture, tmp_path):
     with pytest.raises(nst.WeightsError, match="no weights file"):
         nst.load_painter("nowhere.safetensors")
     (tmp_path / "text").write_text("hello")
-    network = nst.load_painter.__globals__["PACKAGED"] / "vgg19_quarter.safetensors"
+    network = PACKAGED / "vgg19_quarter.safetensors"
     for path in (tmp_path / "text", network):
         with pytest.raises(nst.WeightsError):
             nst.load_painter(path)
