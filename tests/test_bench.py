@@ -17,6 +17,7 @@ import bench_delivered
 import bench_gpu
 import bench_gpu_apart
 import bench_measure
+import bench_painters
 import bench_published
 import bench_references
 import bench_rows
@@ -329,3 +330,15 @@ def test_the_reference_is_torchs_own_setting(monkeypatch):
     assert theirs.index("import torch") < theirs.index("import nst")
     assert "import torch" not in code
     assert with_ours.keys() >= set(bench_together.SAID)
+
+
+def test_one_pass_is_measured_in_steps_of_the_optimiser():
+    pair = [("cat", "waves")]
+    rows = [*bench_painters.worth(pair, 48, 2), *bench_painters.painted_start(pair, 48, 2)]
+    rows += [*bench_painters.any_style(["cat"], ["waves"], 48), *bench_painters.flicker(pair, 48)]
+    assert 0 <= rows[0].ours <= 2
+    assert all(row.ours is not None and row.ours >= 0 for row in rows)
+    content, painting = nst.load_image("cat", 48), nst.paint("cat", "waves", size=48)
+    run = nst.style_transfer(content, "waves", init=painting, sizes=48, num_steps=0)
+    ours = bench_painters.loss_of(bench_painters.rounded(painting), content, "waves")
+    assert ours == pytest.approx(run.delivered["total"], rel=1e-4)

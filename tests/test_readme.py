@@ -7,6 +7,7 @@ import pytest
 
 import nst
 from nst.cli.options import parse_transfer
+from nst.cli.painters import paint_parser, train_parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,5 +54,9 @@ def test_its_command_lines_are_understood():
     commands = re.findall(r"^nst (.*?)(?:\s+#.*)?$", README, re.M)
     assert len(commands) >= 5
     for command in commands:
-        if command != "--help":
+        kind, *words = command.split()
+        parsers = {"paint": paint_parser, "train": train_parser}
+        if kind in parsers:
+            parsers[kind]().parse_intermixed_args(words)
+        elif command != "--help":
             parse_transfer(command.split())

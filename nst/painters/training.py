@@ -20,7 +20,8 @@ from nst.painters.networks import Painter, StylesPainter
 from nst.painters.photographs import Photographs
 from nst.settings import STYLE_LAYERS
 
-CONTENT_LAYER = "relu3_2"  # at relu4_2, the optimiser's, a painter loses faces and shapes
+# With relu4_2 alone, as the optimiser has it, a painter loses faces and shapes.
+CONTENT_LAYERS = {"relu3_2": 1.0, "relu4_2": 0.5}
 STYLE_SIZE = 448  # pixels, long side of the style pictures, as of the pictures to be painted
 REHEARSALS = 12  # every so many steps the photograph itself is to come out
 TV_WEIGHT = 1.0
@@ -136,16 +137,16 @@ class Training:
 def losses(
     teacher: Network, painting: Tensor, photograph: Tensor, grams: dict[str, Tensor] | None
 ) -> tuple[Tensor, Tensor]:
-    """Content ‖F - P‖² / ‖P‖² at relu3_2, and style ‖G - A‖² / ‖A‖², the mean of five layers.
+    """Content ‖F - P‖² / ‖P‖² by layer, weighted; style ‖G - A‖² / ‖A‖², the mean of five layers.
 
     Each picture of the batch by itself, then their mean. Without Gram matrices the painting is to
     be the photograph, pixel by pixel: then the content's loss is also that of the colours.
     """
     with torch.no_grad():
-        wanted = teacher(photograph, [CONTENT_LAYER])[CONTENT_LAYER]
-    layers = [CONTENT_LAYER] if grams is None else [CONTENT_LAYER, *grams]
-    features = teacher(painting, layers)
-    content = relative(features[CONTENT_LAYER], wanted)
+        wanted = teacher(photograph, list(CONTENT_LAYERS))
+    features = teacher(painting, [*CONTENT_LAYERS, *(grams or ())])
+    parts = [weight * relative(features[n], wanted[n]) for n, weight in CONTENT_LAYERS.items()]
+    content = torch.stack(parts).sum()
     if grams is None:
         return content + 5 * relative(painting, photograph), content * 0
     style = [relative(gram_matrix(features[n]), target) for n, target in grams.items()]
