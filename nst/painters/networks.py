@@ -53,7 +53,8 @@ class Painter(nn.Module):
 
     styles: tuple[str, ...] = ()  # that it was taught, by name
     stride = 4  # pixels for each activation of the coarsest layer
-    reach = 0  # how far, in pixels, a pixel of the painting sees at most
+    # How far the first and the last part see at most, in pixels and in activations of the middle.
+    margins = (8, 4)
 
     def forward(self, image: Tensor, condition: Tensor, moments: Moments = own_moments) -> Tensor:
         """Paint (B, 3, H, W) in [0, 1] in the styles (B, D) or (1, D); as large, and in [0, 1].
@@ -75,6 +76,19 @@ class Painter(nn.Module):
 
     def painted(self, image: Tensor, condition: Tensor, moments: Moments) -> Tensor:
         """As `forward`, of pictures whose sides are multiples of the stride."""
+        coarse = self.encode(image, condition, moments)
+        return self.decode(self.transform(coarse, condition, moments), condition, moments)
+
+    def encode(self, image: Tensor, condition: Tensor, moments: Moments) -> tuple[Tensor, ...]:
+        """The first part, from pixels to activations on a coarser grid."""
+        raise NotImplementedError
+
+    def transform(self, coarse: tuple[Tensor, ...], condition: Tensor, moments: Moments) -> Tensor:
+        """The part on the coarser grid: (B, C, H / 4, W / 4)."""
+        raise NotImplementedError
+
+    def decode(self, coarse: Tensor, condition: Tensor, moments: Moments) -> Tensor:
+        """The last part, from there to pixels."""
         raise NotImplementedError
 
     def condition(self, style: str | Tensor) -> Tensor:
@@ -113,16 +127,24 @@ class StylesPainter(Painter):
         self.middle = nn.ModuleList([Residual(three, rows) for _ in range(blocks)])
         self.up = nn.ModuleList([Layer(three, two, rows), Layer(two, one, rows)])
         self.out = convolution(one, 3, kernel=5)
-        # In pixels: half of each kernel, times the stride at which it works.
-        self.reach = 4 + 1 + 2 + 8 * blocks + 4 + 2 + 2 + self.stride
 
-    def painted(self, image: Tensor, condition: Tensor, moments: Moments) -> Tensor:
-        """(B, 3, H, W) and shares (B, S + 1) → (B, 3, H, W) in (0, 1)."""
+    def encode(self, image: Tensor, condition: Tensor, moments: Moments) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) and shares (B, S + 1) → (B, C, H / 4, W / 4)."""
         x = image * 2 - 1
         for layer in self.down:
             x = layer(x, condition, moments).relu()
+        return (x,)
+
+    def transform(self, coarse: tuple[Tensor, ...], condition: Tensor, moments: Moments) -> Tensor:
+        """Of the same shape."""
+        (x,) = coarse
         for block in self.middle:
             x = block(x, condition, moments)
+        return x
+
+    def decode(self, coarse: Tensor, condition: Tensor, moments: Moments) -> Tensor:
+        """(B, C, H / 4, W / 4) → (B, 3, H, W) in (0, 1)."""
+        x = coarse
         for layer in self.up:
             x = layer(double(x), condition, moments).relu()
         return self.out(x).float().sigmoid()
@@ -177,7 +199,7 @@ class AnyPainter(Painter):
     """
 
     stride = 8
-    reach = 80
+    margins = (48, 4)
     layers = ("relu4_1", "relu3_1", "relu2_1", "relu1_1")
 
     def __init__(self, encoder: VGG | None = None):
@@ -190,25 +212,37 @@ class AnyPainter(Painter):
         self.refine = nn.ModuleList([Chain(width, count) for width, count in refined])
         self.out = convolution(self.widths[-1], 3)
 
-    def painted(self, image: Tensor, condition: Tensor, moments: Moments) -> Tensor:
-        """(B, 3, H, W) and rows (B, 480) → (B, 3, H, W) in (0, 1)."""
-        rows = condition.split([2 * width for width in self.widths], dim=1)
-        coarse, fine = self.encoder(image, self.layers[:2]).values()
-        x = normalise(coarse, *scale_and_shift(rows[0]), moments)
-        kept: Tensor | None = normalise(fine, *scale_and_shift(rows[1]), moments)
-        for enter, refine, row in zip(self.enter, self.refine, rows[1:], strict=True):
-            x = double(enter(x).relu())
-            x = refine(x if kept is None else x + kept)
-            x = normalise(x, *scale_and_shift(row), moments).relu()
-            kept = None
+    def encode(self, image: Tensor, condition: Tensor, moments: Moments) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) → relu4_1 and relu3_1, (B, 128, H / 8, W / 8) and (B, 64, H / 4, W / 4)."""
+        return tuple(self.encoder(image, self.layers[:2]).values())
+
+    def transform(self, coarse: tuple[Tensor, ...], condition: Tensor, moments: Moments) -> Tensor:
+        """AdaIN of both, and the decoder's first level: (B, 64, H / 4, W / 4)."""
+        rows = self.by_layer(condition)
+        x, kept = (normalise(y, *row, moments) for y, row in zip(coarse, rows, strict=False))
+        x = self.refine[0](double(self.enter[0](x).relu()) + kept)
+        return normalise(x, *rows[1], moments).relu()
+
+    def decode(self, coarse: Tensor, condition: Tensor, moments: Moments) -> Tensor:
+        """The decoder's other levels: (B, 64, H / 4, W / 4) → (B, 3, H, W) in (0, 1)."""
+        x = coarse
+        levels = zip(self.enter, self.refine, self.by_layer(condition)[1:], strict=True)
+        for widen, refine, row in list(levels)[1:]:
+            x = refine(double(widen(x).relu()))
+            x = normalise(x, *row, moments).relu()
         return self.out(x).float().sigmoid()
 
+    def by_layer(self, condition: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Of each layer the deviations and means, (B, C) each, of a condition (B, 480)."""
+        rows = condition.split([2 * width for width in self.widths], dim=1)
+        return [tuple(reversed(row.chunk(2, dim=1))) for row in rows]
+
     @torch.no_grad()
-    def condition(self, style: str | Tensor) -> Tensor:
+    def condition(self, style: str | Tensor, moments: Moments = own_moments) -> Tensor:
         """Means and deviations that the teacher sees in pictures (B, 3, H, W): (B, 480)."""
         rows = []
         for feature in self.encoder(self.filled(cast(Tensor, style)), self.layers).values():
-            mean, variance = own_moments(feature)
+            mean, variance = moments(feature)
             rows += [mean.flatten(1), variance.flatten(1).sqrt()]
         return torch.cat(rows, 1)
 
@@ -225,12 +259,6 @@ class Chain(nn.Sequential):
         for _ in range(count):
             parts += [convolution(channels, channels), nn.ReLU()]
         super().__init__(*parts[:-1])
-
-
-def scale_and_shift(row: Tensor) -> tuple[Tensor, Tensor]:
-    """A layer's deviations and means, (B, C) each, of its part of a condition (B, 2C)."""
-    mean, deviation = row.chunk(2, dim=1)
-    return deviation, mean
 
 
 def convolution(

@@ -61,18 +61,26 @@ def test_a_batch_is_painted_each_by_itself(small):
 
 
 @pytest.mark.parametrize("kind", ["styles", "any"])
-def test_a_pixel_sees_no_further_than_said(kind):
-    painter = AnyPainter() if kind == "any" else StylesPainter(["one"], (2, 2, 2), blocks=5)
-    side = 2 * painter.reach + 3 * painter.stride
-    image = torch.rand(1, 3, side, side, requires_grad=True)
+def test_no_part_sees_further_than_its_margin(kind):
+    painter = AnyPainter() if kind == "any" else StylesPainter(["one"], (2, 2, 2), blocks=1)
     known = (torch.zeros(()), torch.ones(()))  # so that normalisation looks at nothing
-    condition = torch.ones_like(painter.unchanged(image.detach()))
-    painting = painter(image, condition, lambda _: known)
-    middle = side // 2
-    painting[0, 0, middle, middle].backward()
-    seen = image.grad.abs().sum((0, 1)).nonzero()
-    assert (seen - middle).abs().max() <= painter.reach
-    assert (seen - middle).abs().max() > painter.reach // 3
+    condition = torch.ones_like(painter.unchanged(torch.rand(1, 3, 16, 16)))
+    before, after = painter.margins
+    image = torch.rand(1, 3, 160, 160, requires_grad=True)
+    for coarse in painter.encode(image, condition, lambda _: known):
+        stride, middle = 160 // coarse.shape[-1], coarse.shape[-1] // 2
+        (seen,) = torch.autograd.grad(coarse[0, :, middle, middle].sum(), image, retain_graph=True)
+        places = seen.abs().sum((0, 1)).nonzero()
+        first, last = places.min() - middle * stride, places.max() - middle * stride
+        assert -before <= first < 0
+        assert stride - 1 < last <= stride - 1 + before
+    channels = 2 if kind == "styles" else 64
+    coarse = torch.rand(1, channels, 24, 24, requires_grad=True)
+    painting = painter.decode(coarse, condition, lambda _: known)
+    (seen,) = torch.autograd.grad(painting[..., 48:52, 48:52].sum(), coarse)
+    places = seen.abs().sum((0, 1)).nonzero()
+    assert 12 - after <= places.min() < 12
+    assert 12 < places.max() <= 12 + after
 
 
 def test_a_mixed_condition_lies_between(small):

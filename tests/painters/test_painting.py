@@ -9,8 +9,7 @@ from nst.files.checkpoints import PACKAGED
 from nst.images import resize
 from nst.painters import save_painter, tiles
 from nst.painters.files import SHIPPED
-from nst.painters.networks import own_moments
-from nst.painters.tiles import in_tiles, patches_of, together
+from nst.painters.tiles import in_tiles
 
 
 def test_a_style_by_itself_is_painted_by_its_name(small, picture):
@@ -46,42 +45,27 @@ def test_larger_strokes_are_those_of_a_smaller_copy(small, picture):
     assert nst.paint(image, "one", 0, painter=small, strokes=10).equal(image)
 
 
-def test_tiles_are_the_whole_picture(small, monkeypatch):
-    image, condition = torch.rand(1, 3, 75, 130), small.condition("two")
-    known = []
-
-    def measured(x):
-        known.append(own_moments(x))
-        return known[-1]
-
-    whole = small(image, condition, measured)
+@pytest.mark.parametrize("style", ["one", "own"])
+def test_tiles_are_the_whole_picture(style, small, other, monkeypatch):
+    """With every normalisation over the whole picture, though no tile sees it."""
+    rows = torch.linspace(0, 1, 75).view(1, 1, 75, 1)
+    image = (rows + 0.4 * torch.rand(1, 3, 75, 130)).clamp(0, 1)
+    style, painter = ("one", small) if style == "one" else (other, "any")
+    whole = [nst.paint(image, style, s, painter=painter) for s in (1, 0.5)]
+    monkeypatch.setattr(tiles, "WHOLE", 100)
     monkeypatch.setattr(tiles, "TILE", 32)
-    tiled = in_tiles(small, image, condition, known)
-    assert (tiled - whole).abs().max() < 1 / 255 / 10
+    for strength, expected in zip((1, 0.5), whole, strict=True):
+        tiled = nst.paint(image, style, strength, painter=painter)
+        assert (tiled - expected).abs().max() < 1 / 255 / 10
 
 
-def test_a_large_picture_is_painted_as_a_small_one_would_be(small, monkeypatch):
-    rows = torch.linspace(0, 1, 96).view(1, 1, 96, 1)
-    image = (rows + 0.2 * torch.rand(1, 3, 96, 128)).clamp(0, 1)
-    whole = nst.paint(image, "one", painter=small)
-    for name, value in {"WHOLE": 100, "TILE": 32, "PATCH": 48}.items():
-        monkeypatch.setattr(tiles, name, value)
-    tiled = nst.paint(image, "one", painter=small)
-    assert (tiled - whole).abs().mean() < 0.02
-    assert (nst.paint(image, "one", 1e-4, painter=small) - image).abs().max() < 2e-3
-
-
-def test_statistics_of_patches_are_taken_together():
-    x = torch.randn(3, 4, 5, 6) + torch.arange(3.0).view(3, 1, 1, 1)
-    y = x.double().numpy().transpose(1, 0, 2, 3).reshape(4, -1)
-    for found, expected in zip(together(x), (y.mean(1), y.var(1)), strict=True):
-        np.testing.assert_allclose(found.flatten(), expected, rtol=1e-5)
-
-
-def test_patches_reach_every_border():
-    image = torch.zeros(1, 3, 700, 300)
-    image[..., :2, :], image[..., -2:, :], image[..., :, :2], image[..., :, -2:] = 1, 2, 3, 4
-    assert set(patches_of(image).unique().tolist()) == {0, 1, 2, 3, 4}
+def test_statistics_of_tiles_are_those_of_the_whole():
+    x = torch.randn(1, 4, 50, 36) + torch.arange(50.0).view(1, 1, 50, 1)
+    (same,), ((mean, variance),) = in_tiles(lambda tile, ask: (ask(tile), (tile,))[1], x, 16, 3)
+    y = x[0].double().numpy().reshape(4, -1)
+    np.testing.assert_allclose(mean.flatten(), y.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(variance.flatten(), y.var(1), rtol=1e-5)
+    assert same.equal(x)
 
 
 def test_a_picture_of_ones_own_is_painted_by_the_painter_of_any_style(picture, other):
