@@ -1,5 +1,7 @@
 """Masks: which part of a picture is meant, and what of it each layer sees."""
 
+import base64
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,8 +20,9 @@ from nst.statistics import Guide
 MOSTLY = 0.5  # a position is a region's if so much of what it sees is, or of the mask's most
 BARELY = 0.01  # and does not count with less
 SAME = 0.03  # by how much of itself a mask's aspect ratio may differ from its picture's
+DRAWN = "data:image/png;base64,"  # with this begins a mask that is its own file, as text
 
-Mask = str | Path | Image.Image | np.ndarray | Tensor
+Mask = str | Path | bytes | Image.Image | np.ndarray | Tensor
 
 
 def load_mask(mask: Mask, picture: Tensor) -> Tensor:
@@ -29,7 +32,8 @@ def load_mask(mask: Mask, picture: Tensor) -> Tensor:
         mask: a name ("all", "left", "right", "top", "bottom", "centre", "edge", "dark" or "light");
             an array or tensor (H, W), bool, uint8 or floats in [0, 1], also with leading 1s; or a
             picture file, where white is in and black is out, or, if it is transparent anywhere,
-            what is opaque is in. A file of a name's name comes first.
+            what is opaque is in. A file of a name's name comes first. A PNG file may also be text,
+            as `written` makes it.
         picture: (1, 3, H, W). A mask of another size is brought to its.
 
     Raises:
@@ -53,6 +57,8 @@ def load_mask(mask: Mask, picture: Tensor) -> Tensor:
 
 def as_values(mask: Mask) -> Tensor:
     """The mask in its own size, (1, 1, H, W) in [0, 1]."""
+    if isinstance(mask, str) and mask.startswith(DRAWN):
+        return as_values(read(mask))
     if isinstance(mask, str | Path | Image.Image | bytes):
         if (outline := open_outline(mask)) is not None:
             return preprocess_image(outline)[:, :1]
@@ -67,6 +73,21 @@ def as_values(mask: Mask) -> Tensor:
     if not (values.min() > -1e-3 and values.max() < 1 + 1e-3):  # nor NaN
         raise ImageError("a mask holds numbers from 0 to 1, bytes from 0 to 255, or True and False")
     return values.reshape(1, 1, *shape[-2:]).clamp(0, 1).contiguous()
+
+
+def written(mask: Image.Image) -> str:
+    """A mask as text: a PNG in a data URL (RFC 2397), so that settings can carry what was drawn."""
+    file = io.BytesIO()
+    mask.convert("L").save(file, "PNG", optimize=True)
+    return DRAWN + base64.b64encode(file.getvalue()).decode()
+
+
+def read(text: str) -> bytes:
+    """The PNG file in such a text; raises `ImageError` if there is none."""
+    try:
+        return base64.b64decode(text.removeprefix(DRAWN), validate=True)
+    except ValueError as error:
+        raise ImageError("a mask that was drawn is damaged: paint it again") from error
 
 
 @torch.no_grad()

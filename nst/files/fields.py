@@ -20,6 +20,8 @@ NAME, PATH = 100, 4096  # characters of a layer's or network's name; of a path o
 # Torchvision's names of layers are of this kind too: "layer1.0.relu", "features.0".
 WORD = re.compile(rf"[\w.:/-]{{1,{NAME}}}", re.ASCII)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # they would move a terminal's cursor
+# A mask that is its own file: eight megabytes, as text.
+DRAWN, DRAWING = re.compile(r"data:image/png;base64,[\w+/]+={0,2}", re.ASCII), 2**23
 SHOWN = 60  # characters of a value in a sentence
 
 LISTS = (
@@ -164,6 +166,12 @@ def _is_path(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= PATH and not CONTROL.search(value)
 
 
+def _is_mask(value: Any) -> bool:
+    """Whether it may be a mask's name or path, or the mask itself, as a PNG in a data URL."""
+    drawn = isinstance(value, str) and len(value) <= DRAWING and DRAWN.fullmatch(value)
+    return bool(drawn) or _is_path(value)
+
+
 def _are(value: Any, most: int, fit: Callable[[Any], bool]) -> bool:
     """Whether these are some values, at most so many, and each of them fits."""
     return isinstance(value, tuple) and 0 < len(value) <= most and all(map(fit, value))
@@ -258,11 +266,11 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "masks": (
         f"masks are names or paths of at most {PICTURES} masks",
-        lambda value: value == () or _are(value, PICTURES, _is_path),
+        lambda value: value == () or _are(value, PICTURES, _is_mask),
     ),
     "style_masks": (
         f"style_masks are names or paths of at most {PICTURES} masks",
-        lambda value: value == () or _are(value, PICTURES, _is_path),
+        lambda value: value == () or _are(value, PICTURES, _is_mask),
     ),
     "styles": (
         f"styles are paths, addresses or names of at most {PICTURES} pictures",

@@ -5,23 +5,25 @@ from typing import Any, NamedTuple
 
 import ipywidgets as ipw
 
+from nst.control.regions import spread
 from nst.errors import SettingsError
 from nst.settings import LEARNING_RATES, Settings, gone, make_settings, settled
-from nst.widgets.choice import Choice, StyleChoice
+from nst.widgets.choice import ContentChoice
 from nst.widgets.common import View
 from nst.widgets.drop import PIXELS
 from nst.widgets.layers import KINDS, LayerTable, layer_names
 from nst.widgets.library import Library
+from nst.widgets.look import Look
 from nst.widgets.markup import safe
-from nst.widgets.parts import Fold, button, close, note, wide
+from nst.widgets.mixture import STYLES, Mixture
+from nst.widgets.parts import Fold, button, note, wide
+from nst.widgets.regions import known
 
 STARTS = {"the content picture": "content", "the style picture": "style", "noise": "noise"}
-STYLES = 4  # pictures at once, at most
 SEEDS = 2**53 - 1  # the largest whole number that a page can hold
 # Settings without a control: they stay as an opened run has them.
-SILENT = ("pooling", "padding", "scale", "normalisation", "tv_norm", "style_scale", "bounds",
-          "learning_rate", "learning_rate_decay", "history", "average", "statistic", "colour",
-          "layers_by_style")  # fmt: skip
+SILENT = ("pooling", "padding", "scale", "normalisation", "tv_norm", "bounds", "learning_rate",
+          "learning_rate_decay", "history", "average", "layers_by_style")  # fmt: skip
 
 
 class Limits(NamedTuple):
@@ -38,16 +40,11 @@ class Controls(ipw.VBox):
     def __init__(self, view: View, library: Library, limits: Limits, networks: tuple[str, ...]):
         self.view, self.library, self.limits = view, library, limits
         self.base = make_settings()
-        self.content = Choice(view, library, "content", limits.pixels, "Content")
-        self.content.when_added = self.list_pictures
-        self.styles: list[StyleChoice] = []
-        self.style_box = ipw.VBox([])
-        self.style_box.add_class("nst-style-box")
-        self.more = button("Add a style picture", "nst-more")
-        number = ipw.BoundedFloatText
-        self.content_weight = number(min=0, max=1e18, step=0.1, description="Content")
-        self.style_weight = number(min=0, max=1e18, step=100, description="Style")
-        self.tv_weight = number(min=0, max=1e18, step=0.1, description="Smoothness")
+        self.content = ContentChoice(view, library, limits.pixels)
+        self.mixture = Mixture(view, library, limits.pixels, self.content)
+        self.look = Look(view)
+        self.look.when_scaled = self.mixture.forget_scales
+        self.content.when_added = self.mixture.when_added = self.list_pictures
         self.sizes = ipw.Text(description="Sizes", tooltip="long side in pixels, coarse to fine")
         self.steps = ipw.Text(description="Steps", tooltip="at each size")
         self.network = ipw.Dropdown(description="Network", options=networks)
@@ -57,26 +54,15 @@ class Controls(ipw.VBox):
         self.layers = LayerTable()
         self.silent = ipw.HTML()
         self.defaults = button("Back to the defaults", "nst-defaults")
-        self.said_of_styles, self.said_of_network = view.line(), view.line()
-        view.on(self.more, self._one_more, beside=self.said_of_styles)
+        self.said_of_network = view.line()
         view.on(self.network, self._change_network, beside=self.said_of_network)
         view.on(self.defaults, self._reset, beside=self.said_of_network)
         super().__init__(self._arrange())
         self.add_class("nst-controls")
 
     def _arrange(self) -> list[ipw.Widget]:
-        names = ("content_weight", "style_weight", "tv_weight", "sizes", "steps", "network",
-                 "start", "optimizer", "seed")  # fmt: skip
-        for name in names:
-            wide(getattr(self, name)).add_class(f"nst-set-{name.replace('_', '-')}")
-        weights = ipw.VBox(
-            [
-                self.content_weight,
-                self.style_weight,
-                self.tv_weight,
-                note("Larger numbers count for more; 0 leaves a loss out."),
-            ]
-        )
+        for name in ("sizes", "steps", "network", "start", "optimizer", "seed"):
+            wide(getattr(self, name)).add_class(f"nst-set-{name}")
         picture = ipw.VBox(
             [
                 self.sizes,
@@ -96,48 +82,17 @@ class Controls(ipw.VBox):
         )
         return [
             self.content,
-            self.style_box,
-            self.more,
-            self.said_of_styles,
-            Fold("How much of each", [weights]),
+            self.mixture,
+            self.look,
+            self.look.numbers,
             Fold("Size and steps", [picture]),
             Fold("Network and layers", [layers]),
         ]
 
     def list_pictures(self) -> None:
         """Offer what has come to the library."""
-        for choice in (self.content, *self.styles):
+        for choice in (self.content, *self.mixture.styles):
             choice.refresh()
-
-    def _one_more(self) -> None:
-        # A sample: which of one's own pictures is meant for a style, nobody has said.
-        used = [self.content.name, *(choice.name for choice in self.styles)]
-        self.add_style(next(n for n in self.library.samples["style"] if n not in used))
-
-    def add_style(self, name: str, share: float = 1.0) -> None:
-        """One more style picture, up to four."""
-        if len(self.styles) == STYLES:
-            raise SettingsError(f"at most {STYLES} style pictures can be mixed")
-        choice = StyleChoice(self.view, self.library, self.limits.pixels, self.remove_style)
-        choice.share.value, choice.when_added = share, self.list_pictures
-        choice.choose(name)
-        self.styles.append(choice)
-        self._show_styles()
-
-    def remove_style(self, choice: StyleChoice) -> None:
-        """Take it away; the last one stays."""
-        if len(self.styles) > 1:
-            self.styles.remove(choice)
-            self._show_styles()
-            close(choice)
-
-    def _show_styles(self) -> None:
-        for number, choice in enumerate(self.styles, start=1):
-            several = len(self.styles) > 1
-            choice.chosen.description = f"Style {number}" if several else "Style"
-            choice.several.layout.display = "flex" if several else "none"
-        self.style_box.children = list(self.styles)
-        self.more.disabled = len(self.styles) == STYLES
 
     def settings(self) -> Settings:
         """What the controls say.
@@ -145,23 +100,19 @@ class Controls(ipw.VBox):
         Raises:
             SettingsError: it makes no sense, or is beyond the limits.
         """
-        shares = tuple(choice.share.value for choice in self.styles)
         changes: dict[str, Any] = {
             "network": self.network.value,
             "content_layers": self.layers.layers("content"),
             "style_layers": self.layers.layers("style"),
-            "content_weight": self.content_weight.value,
-            "style_weight": self.style_weight.value,
-            "tv_weight": self.tv_weight.value,
-            "style_blend": () if len(set(shares)) == 1 and shares[0] else shares,
             "sizes": whole_numbers(self.sizes.value, "sizes"),
             "num_steps": whole_numbers(self.steps.value, "steps"),
             "init": self.start.value,
             "seed": self.seed.value,
             "optimizer": self.optimizer.value,
             "content": self.content.name,
-            "styles": tuple(choice.name for choice in self.styles),
         }
+        changes |= self.look.changes() | {"layers_by_style": ()}
+        changes |= self.mixture.changes()
         if self.optimizer.value != self.base.optimizer:
             usual = ("bounds", "learning_rate", "learning_rate_decay")
             changes |= {name: getattr(Settings, name) for name in usual}
@@ -192,12 +143,9 @@ class Controls(ipw.VBox):
             raise SettingsError(
                 f"the run started from the picture '{settings.init}', which cannot be done here"
             )
-        if settings.masks or settings.style_masks:
-            # Whoever made the picture would choose which files and addresses are read.
-            raise SettingsError("the run had masks, which cannot be opened here")
         if settings.seed > SEEDS:
             raise SettingsError(f"the seed is {settings.seed}, and at most {SEEDS} can be shown")
-        if len(settings.styles) > STYLES:
+        if settings.used(max(1, len(settings.styles))) > STYLES:
             raise SettingsError(f"at most {STYLES} style pictures can be mixed")
 
     def show(self, settings: Settings) -> None:
@@ -209,24 +157,19 @@ class Controls(ipw.VBox):
         """
         self.check(settings)
         content = self.library.find(settings.content) if settings.content else self.content.name
-        styles = [self.library.find(name) for name in settings.styles]
-        styles = styles or [choice.name for choice in self.styles]
-        shares = settings.style_blend or (1.0,) * len(styles)
-        if len(shares) != len(styles):
-            raise SettingsError(
-                f"there are {len(styles)} style pictures and {len(shares)} shares of them"
-            )
+        styles = [self.library.find(name) for name in settings.styles] or self.mixture.names
+        settings = replace(
+            settings,
+            masks=tuple(known(mask, self.library) for mask in settings.masks),
+            style_masks=tuple(known(mask, self.library) for mask in settings.style_masks),
+        )
+        styles = spread(styles, settings.used(len(styles)))
+        self.mixture.check(content, styles, settings)
         self.base = settings
         self.content.choose(content)
-        for choice in self.styles:
-            close(choice)
-        self.styles = []
-        for name, share in zip(styles, shares, strict=True):
-            self.add_style(name, share)
+        self.mixture.show(styles, settings)
+        self.look.show(settings)
         with self.view.muted():
-            self.content_weight.value = settings.content_weight
-            self.style_weight.value = settings.style_weight
-            self.tv_weight.value = settings.tv_weight
             self.sizes.value = ", ".join(map(str, settings.sizes))
             self.steps.value = ", ".join(map(str, settings.num_steps))
             self.network.value, self.start.value = settings.network, settings.init
@@ -238,8 +181,12 @@ class Controls(ipw.VBox):
         usual = settled(replace(Settings(), optimizer=settings.optimizer, network=settings.network))
         used = settled(settings)
         other = [n for n in SILENT if getattr(used, n) != getattr(usual, n)]
-        kept = ", ".join(f"{name} {spelled(getattr(used, name))}" for name in other)
-        lines = [f"Kept from the opened run: {kept}."] if other else []
+        kept = [f"{name} {spelled(getattr(used, name))}" for name in other]
+        if used.colour in ("match", "histogram"):
+            kept.append(f"colour {used.colour}")
+        if isinstance(used.style_scale, tuple):
+            kept.append(f"style_scale {spelled(used.style_scale)}")
+        lines = [f"Kept from the opened run: {', '.join(kept)}."] if kept else []
         if old := gone(settings.to_dict()):
             lines.append(f"The opened run will look different here: {old}.")
         self.silent.value = f"<small>{safe(' '.join(lines))}</small>" if lines else ""
@@ -260,13 +207,14 @@ class Controls(ipw.VBox):
         )
 
     def _reset(self) -> None:
-        """The defaults, with the pictures, sizes and steps that are there."""
+        """The defaults, with the pictures, regions, sizes and steps that are there."""
+        kept = self.mixture.changes()
         self.show(
             make_settings(
                 sizes=whole_numbers(self.sizes.value, "sizes"),
                 num_steps=whole_numbers(self.steps.value, "steps"),
                 content=self.content.name,
-                styles=tuple(choice.name for choice in self.styles),
+                **{name: kept[name] for name in ("styles", "masks", "style_masks")},
             )
         )
 

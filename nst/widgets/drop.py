@@ -12,10 +12,11 @@ import ipywidgets as ipw
 import traitlets
 from PIL import Image
 
+from nst.control.masks import as_values
 from nst.errors import ImageError, NstError
 from nst.files.decoding import identify
 from nst.files.kinds import known_kind
-from nst.images import open_image, read_settings
+from nst.images import fit, open_image, postprocess_image, read_settings
 
 PIXELS = 50_000_000
 MOST = 8  # bytes of a file for each pixel: none that is read takes more, uncompressed
@@ -122,9 +123,17 @@ class Drop(anywidget.AnyWidget):
             ImageError: it has too many of them, or is no picture.
         """
         with self._as_file() as path:
-            with path.open("rb") as file:
-                self.refusal = self._too_many(identify(file, f"'{self.name}'", huge=True))
-            return open_image(self._accepted(path))
+            return open_image(self._counted(path))
+
+    def mask(self, side: int) -> Image.Image:
+        """The file as a mask of mode L, its long side at most `side` pixels.
+
+        Raises:
+            ImageError: it has too many pixels, or is no picture.
+        """
+        with self._as_file() as path:
+            values = as_values(self._counted(path))
+        return postprocess_image(fit(values, side).expand(1, 3, -1, -1)).convert("L")
 
     def settings(self) -> dict[str, Any]:
         """The settings in a PNG or a .json file.
@@ -134,6 +143,12 @@ class Drop(anywidget.AnyWidget):
         """
         with self._as_file() as path:
             return read_settings(path)
+
+    def _counted(self, path: Path) -> Path:
+        """The file of a picture that has not too many pixels."""
+        with path.open("rb") as file:
+            self.refusal = self._too_many(identify(file, f"'{self.name}'", huge=True))
+        return self._accepted(path)
 
     def _accepted(self, path: Path) -> Path:
         if self.refusal:

@@ -15,11 +15,13 @@ from nst.runs.job import Picture
 class Own:
     """A picture that was brought along; decoded when it is first looked at.
 
-    `file` holds the bytes of its file, empty if there is none; `decoded` the picture.
+    `file` holds the bytes of its file, empty if there is none; `decoded` the picture; `thumbnail`
+    a small file of it, once there is one.
     """
 
     file: bytes = b""
     decoded: Image.Image | None = None
+    thumbnail: bytes = b""
 
     @property
     def picture(self) -> Image.Image:
@@ -35,6 +37,7 @@ class Library:
     def __init__(self) -> None:
         self.samples = sample_names()
         self.own: dict[str, Own] = {}
+        self.masks: dict[str, str] = {}  # that came as files, as settings have them
 
     def names(self, kind: str) -> list[str]:
         """All names: one's own first, then the samples of that kind, "content" or "style"."""

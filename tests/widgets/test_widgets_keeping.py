@@ -156,7 +156,7 @@ def test_what_is_said_stands_beside_the_control_and_alone(make):
     controls = view.controls
     cases = (
         (lambda: controls.content.drop.put("a.png", b"x"), controls.content.said, "alert"),
-        (lambda: controls.styles[0].drop.put("a.png", b"x"), controls.styles[0].said, "alert"),
+        (lambda: controls.mixture.styles[0].drop.put("a.png", b"x"), controls.mixture.styles[0].said, "alert"),
         (lambda: view.opening.button.click(), view.opening.said, "alert"),
         (lambda: controls.content.drop.put("b.png", file_of(Image.new("RGB", (32, 32)))),
          controls.content.said, "status"),
@@ -217,14 +217,14 @@ def test_another_style_is_never_the_content():
     view.controls.content.drop.put("me.png", file_of(Image.new("RGB", (8, 8), "red")))
     names = []
     for _ in range(3):
-        view.controls.more.click()
-        names.append(view.controls.styles[-1].name)
+        view.controls.mixture.more.click()
+        names.append(view.controls.mixture.styles[-1].name)
     assert "me.png" not in names
     assert set(names) <= set(view.library.samples["style"])
     view = TransferStudio("cubes" if "cubes" in view.library.samples["style"] else "dots", size=64)
     for _ in range(3):
-        view.controls.more.click()
-    assert view.controls.content.name not in [choice.name for choice in view.controls.styles]
+        view.controls.mixture.more.click()
+    assert view.controls.content.name not in [choice.name for choice in view.controls.mixture.styles]
 
 
 def test_continue_says_what_it_leaves_aside(make):
@@ -234,7 +234,7 @@ def test_continue_says_what_it_leaves_aside(make):
     view.continue_button.click()
     view.result(PATIENCE)
     assert view.error_line.value == ""
-    view.controls.steps.value, view.controls.tv_weight.value = "2", 9
+    view.controls.steps.value, view.controls.look.tv_weight.value = "2", 9
     view.continue_button.click()
     view.result(PATIENCE)
     assert "Run 1 goes on with its own settings" in view.error_line.value

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 from itertools import pairwise
+from operator import attrgetter
 
 import pytest
 import torch
@@ -83,9 +84,13 @@ def test_the_controls_start_as_told():
 @pytest.mark.parametrize(
     ("control", "value", "field", "expected"),
     [
-        ("content_weight", 2.5, "content_weight", 2.5),
-        ("style_weight", 10.0, "style_weight", 10.0),
-        ("tv_weight", 0.0, "tv_weight", 0.0),
+        ("look.content_weight", 2.5, "content_weight", 2.5),
+        ("look.style_weight", 10.0, "style_weight", 10.0),
+        ("look.tv_weight", 0.0, "tv_weight", 0.0),
+        ("look.balance", 1.0, "style_weight", 10_000.0),
+        ("look.strokes", -1.0, "style_scale", 0.5),
+        ("look.keep", True, "colour", "content"),
+        ("look.statistic", "mean-std", "statistic", "mean-std"),
         ("sizes", "64, 128", "sizes", (64, 128)),
         ("steps", "7 5", "num_steps", (7, 5)),
         ("network", "vgg16", "network", "vgg16"),
@@ -97,7 +102,7 @@ def test_the_controls_start_as_told():
 def test_each_control_sets_its_setting(control, value, field, expected):
     view = TransferStudio(size=64)
     before = view.controls.settings()
-    getattr(view.controls, control).value = value
+    attrgetter(control)(view.controls).value = value
     after = view.controls.settings()
     changed = {n for n, v in after.to_dict().items() if v != before.to_dict()[n]}
     assert getattr(after, field) == expected
@@ -106,39 +111,40 @@ def test_each_control_sets_its_setting(control, value, field, expected):
 
 def test_pictures_are_chosen_by_name():
     view = TransferStudio(size=64)
-    before = view.canvas.data, view.controls.styles[0].preview.data
+    before = view.canvas.data
     view.controls.content.chosen.value = "coffee"
-    view.controls.styles[0].chosen.value = "ink"
+    view.controls.mixture.styles[0].chosen.value = "ink"
     settings = view.controls.settings()
     assert (settings.content, settings.styles) == ("coffee", ("ink",))
-    assert view.canvas.data != before[0]
-    assert view.controls.styles[0].preview.data != before[1]
+    assert view.canvas.data != before
+    pictures = view.controls.mixture.styles[0].chosen.pictures
+    assert len(set(pictures.values())) == len(pictures) >= len(view.library.samples["style"])
     assert "coffee" in view.controls.content.preview.alt
 
 
 def test_several_styles_with_shares():
     view = TransferStudio(size=64)
     controls = view.controls
-    assert controls.styles[0].several.layout.display == "none"
-    controls.more.click()
-    first, second = controls.styles
+    assert controls.mixture.styles[0].several.layout.display == "none"
+    controls.mixture.more.click()
+    first, second = controls.mixture.styles
     assert first.name != second.name
     assert controls.settings().style_blend == ()
     first.share.value = 3
     assert controls.settings().style_blend == (3.0, 1.0)
     for _ in range(2):
-        controls.more.click()
-    assert controls.more.disabled
+        controls.mixture.more.click()
+    assert controls.mixture.more.disabled
     first.remove.click()
     assert len(controls.settings().styles) == 3
-    for choice in list(controls.styles):
+    for choice in list(controls.mixture.styles):
         choice.remove.click()
-    assert len(controls.styles) == 1  # the last one stays
+    assert len(controls.mixture.styles) == 1  # the last one stays
 
 
 def test_shares_that_are_all_nought_are_refused():
     view = TransferStudio(style=["ink", "dots"], size=64)
-    for choice in view.controls.styles:
+    for choice in view.controls.mixture.styles:
         choice.share.value = 0
     view.start_button.click()
     assert "shares of 0 or more, not all 0" in view.error
@@ -222,7 +228,7 @@ def test_an_uploaded_picture_is_chosen_and_used(small):
     view = small()
     red = Image.new("RGB", (40, 30), "red")
     view.controls.content.drop.put("red.png", file_of(red))
-    view.controls.styles[0].drop.put("red.png", file_of(red))
+    view.controls.mixture.styles[0].drop.put("red.png", file_of(red))
     settings = view.controls.settings()
     assert (settings.content, settings.styles) == ("red.png", ("red.png",))
     assert len(view.library.own) == 3  # with the two of the fixture, and red only once
@@ -233,7 +239,7 @@ def test_an_uploaded_picture_is_chosen_and_used(small):
 def test_an_uploaded_picture_can_be_chosen_everywhere():
     view = TransferStudio(size=64)
     view.controls.content.drop.put("red.png", file_of(Image.new("RGB", (8, 8), "red")))
-    view.controls.styles[0].chosen.value = "red.png"
+    view.controls.mixture.styles[0].chosen.value = "red.png"
     assert view.controls.settings().styles == ("red.png",)
 
 
@@ -519,16 +525,16 @@ def test_the_network_is_loaded_once(small, monkeypatch):
 
 def test_settings_go_round_through_the_png(small, tmp_path):
     view = small(tv_weight=0.5, optimizer="adam", learning_rate=0.03, seed=3, init="noise")
-    view.controls.more.click()
+    view.controls.mixture.more.click()
     view.start()
     name, data = saved_png(view)
-    assert name == f"picture-picture-2--{view.controls.styles[1].name}-1.png"
+    assert name == f"picture-picture-2--{view.controls.mixture.styles[1].name}-1.png"
     (tmp_path / name).write_bytes(data)
     settings = make_settings(**read_settings(tmp_path / name))
     assert settings == view.run.settings == make_settings(**json.loads(view.json_area.value))
 
     view.controls.defaults.click()
-    view.controls.styles[1].remove.click()
+    view.controls.mixture.styles[1].remove.click()
     assert view.controls.settings() != settings
     view.opening.drop.put(name, data)
     assert view.controls.settings() == settings
@@ -540,7 +546,7 @@ def test_settings_go_round_through_pasted_json(small):
     view = small()
     view.start()
     text = view.json_area.value
-    view.controls.tv_weight.value = 9
+    view.controls.look.tv_weight.value = 9
     view.opening.paste.value = text
     view.opening.button.click()
     assert view.controls.settings() == view.run.settings
@@ -607,7 +613,7 @@ def test_every_preset_can_be_opened(preset):
 def test_the_history_shows_and_opens_runs_again(small):
     view = small()
     view.start()
-    view.controls.tv_weight.value = 5
+    view.controls.look.tv_weight.value = 5
     view.start()
     newest, oldest = view.history.cards
     assert (newest.run.number, oldest.run.number) == (2, 1)
@@ -646,7 +652,7 @@ def test_two_runs_are_compared(small):
     view.start()
     assert "content" in view.comparing.wipe.left_alt
     assert view.comparing.wipe.right == view.run.png
-    view.controls.tv_weight.value = 5
+    view.controls.look.tv_weight.value = 5
     view.start()
     first, second = view.history.runs
     assert (view.comparing.wipe.left, view.comparing.wipe.right) == (first.png, second.png)
@@ -724,4 +730,4 @@ def test_without_a_kernel_the_picture_is_shown():
     bundle, about = view._repr_mimebundle_()
     assert Image.open(io.BytesIO(bundle["image/png"])).size == (512, 512)
     assert about["image/png"]["alt"] == "The studio: the content picture"
-    assert set(sample_names()["style"]) <= set(view.controls.styles[0].chosen.options)
+    assert set(sample_names()["style"]) <= set(view.controls.mixture.styles[0].chosen.options)

@@ -112,11 +112,12 @@ def test_names_in_the_studio_are_text(picture, other, monkeypatch):
                           networks=["vgg19_quarter", HOSTILE])  # fmt: skip
     name = f"{HOSTILE}.png"
     view.controls.content.drop.put(name, png_with({}))
-    view.controls.styles[0].drop.put(name, png_with({}))
+    view.controls.mixture.styles[0].drop.put(name, png_with({}))
     assert view.controls.content.name == name
     # Past the checks of settings: what is shown is safe by itself.
     texts = {n: HOSTILE for n in FIELDS if isinstance(getattr(Settings(), n), str)}
-    rest = {"optimizer": "lbfgs", "init": "content", "style_scale": HOSTILE, "history": HOSTILE}
+    # These have controls, which take nothing else.
+    rest = {"optimizer": "lbfgs", "init": "content", "statistic": "gram", "history": HOSTILE}
     layers = {HOSTILE: 1.0, "relu1_1": 1.0}
     view.controls.show(
         dataclasses.replace(
