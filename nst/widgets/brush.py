@@ -26,7 +26,8 @@ class Brush(anywidget.AnyWidget):
 
     picture = traitlets.Bytes(b"").tag(sync=True)
     alt = traitlets.Unicode("").tag(sync=True)
-    region = traitlets.Bytes(b"").tag(sync=True)
+    # What comes from a page is a view of a message's memory.
+    region = traitlets.Bytes(b"").tag(sync=True, from_json=lambda sent, _: bytes(sent))
     tint = traitlets.Unicode("#e0226e").tag(sync=True)
 
     def __init__(self, **traits: Any):

@@ -38,8 +38,15 @@ def curves(history: Sequence[dict[str, Any]]) -> str:
         return ""
     every = math.ceil(len(history) / WIDTH)
     shown = [*history[::every], *([history[-1]] if (len(history) - 1) % every else [])]
-    terms = list(history[0]["terms"])
-    lines = {term: [step["terms"].get(term, 0) for step in shown] for term in terms}
+    lines: dict[str, list[float]] = {}
+    for term in history[0]["terms"]:
+        values = [step["terms"].get(term, 0) for step in shown]
+        # Of several regions each has a line, not each of their layers.
+        kind, region, number = term.partition(", region ")
+        name = f"{kind.split()[0]} of region {number}" if region else term
+        before = lines.get(name, [0.0] * len(values))
+        lines[name] = [one + other for one, other in zip(before, values, strict=True)]
+    paint = colours(list(lines))
     lines["total"] = [step["total"] for step in shown]
     finite = [v for values in lines.values() for v in values if math.isfinite(v) and v > 0]
     if not finite:
@@ -47,7 +54,6 @@ def curves(history: Sequence[dict[str, Any]]) -> str:
     top = max(finite)
     least = max(min(finite), FLOOR * top)
     scale = Scale(len(shown), math.log10(least / 1.3), math.log10(top * 1.3))
-    paint = colours(terms)
     parts = [*_grid(scale, len(history) - 1)]
     for term, values in lines.items():
         points = " ".join(

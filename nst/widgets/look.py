@@ -90,7 +90,7 @@ class Look(ipw.VBox):
             self.strokes.place(math.log2(first))
             self._place()
             self.scaled = self.strokes.value, first
-        self.examples.value = start_of(self.changes())
+            self.examples.value = start_of(self.changes())
 
     def changes(self) -> dict[str, Any]:
         """The fields of settings that they say."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import ipywidgets as ipw
 
+from nst.files.encoding import SAVE_OPTIONS, encode
+from nst.images import open_image
 from nst.loop import Step
 from nst.widgets.common import Message, View, png
 from nst.widgets.curves import curves
@@ -17,6 +19,9 @@ from nst.widgets.runs import Run, spell, time_left
 
 PAUSE = 0.15  # seconds between two pictures, at least: a connection is slower than a GPU
 
+# In which a picture can be saved: the ending of the file's name, and its kind.
+FORMATS = {"PNG": (".png", "png"), "JPEG": (".jpg", "jpeg"), "WebP": (".webp", "webp")}
+
 
 class Stage(ipw.VBox):
     """What a run is begun with and seen by; knows nothing of how it is done."""
@@ -27,15 +32,20 @@ class Stage(ipw.VBox):
         self.go_on = button("Continue", "nst-continue", "go on with the last run")
         self.progress = Progress("progress of the run")
         self.left, self.save, self.chart = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.format = ipw.Dropdown(description="as", options=list(FORMATS))
+        self.saving = row(self.save, self.format, gap="4px 6px")
+        self.saving.layout.display = "none"
+        self.run: Run | None = None  # that is shown
+        view.on(self.format, self._link)
         self.status = Message("nst-status")
         self.canvas = Picture(width="512px")
-        for name in ("left", "save", "chart", "canvas"):
+        for name in ("left", "save", "chart", "canvas", "format"):
             getattr(self, name).add_class(f"nst-{name}")
         self.bar = row(self.progress, self.left, gap="4px 12px")
         self.drawn, self.plan = 0.0, list[tuple[int, int]]()
         buttons = row(self.start, self.stop, self.go_on, gap="8px")
         head = [buttons, self.status, view.error_line, self.bar]
-        super().__init__([*head, self.canvas, self.save, self.chart])
+        super().__init__([*head, self.canvas, self.saving, self.chart])
         self.add_class("nst-stage")
 
     def say(self, text: str) -> None:
@@ -54,6 +64,7 @@ class Stage(ipw.VBox):
         self.progress.max = max(1, sum(steps for _, steps in plan))
         self.progress.value = 0
         self.left.value, self.save.value = "", ""
+        self.run, self.saving.layout.display = None, "none"
 
     def watch(self, run: Run, step: Step, pause: float = PAUSE) -> None:
         """Show a step, if the last one was shown long enough ago; sets traits only."""
@@ -81,8 +92,24 @@ class Stage(ipw.VBox):
         """A run's picture, its curves, and the link to save it."""
         self.canvas.data, self.canvas.alt = run.png, f"Run {run.title}, {run.remark}"
         self.chart.value = curves(run.history)
-        data = base64.b64encode(run.png).decode()
+        self.run, self.saving.layout.display = run, "flex"
+        self._link()
+
+    def _link(self) -> None:
+        """The link to save the run's picture in the chosen format; only a PNG has settings."""
+        if (run := self.run) is None:
+            return
+        suffix, kind = FORMATS[self.format.value]
+        file = run.png if suffix == ".png" else as_file(run.png, suffix)
+        inside = ", settings inside" if suffix == ".png" else ""
+        name = safe(f"{run.file_name.removesuffix('.png')}{suffix}")
+        data = base64.b64encode(file).decode()
         self.save.value = (
-            f'<a download="{safe(run.file_name)}" href="data:image/png;base64,{data}">'
-            f"Save run {run.number} as PNG, settings inside</a>"
+            f'<a download="{name}" href="data:image/{kind};base64,{data}">'
+            f"Save run {run.number} as {self.format.value}{inside}</a>"
         )
+
+
+def as_file(png: bytes, suffix: str) -> bytes:
+    """A PNG's picture as a file of another format."""
+    return encode(open_image(png), SAVE_OPTIONS[suffix], None)

@@ -17,7 +17,7 @@ STYLE = """
 .nst-thumbs-label { font-weight: 600; line-height: 22px; }
 .nst-thumbs-label:empty { display: none; }
 .nst-thumbs-group { display: grid; gap: 6px; padding: 2px;
-  grid-template-columns: repeat(auto-fill, minmax(76px, 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(78px, 1fr)); }
 .nst-thumb { display: block; padding: 3px 3px 2px; margin: 0; min-width: 0; cursor: pointer;
   border: 2px solid transparent; border-radius: 7px; background: none; font: inherit;
   line-height: 1.3; color: var(--jp-ui-font-color1, inherit); }
@@ -26,8 +26,7 @@ STYLE = """
   font-weight: 600; }
 .nst-thumb-picture { display: block; aspect-ratio: 1; border-radius: 4px;
   background: var(--jp-layout-color2, #ddd) center / cover no-repeat; }
-.nst-thumb-name { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
-  font-size: 0.9em; padding-top: 2px; }
+.nst-thumb-name { display: block; font-size: 0.9em; padding-top: 2px; overflow-wrap: anywhere; }
 """
 
 

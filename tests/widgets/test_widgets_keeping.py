@@ -154,9 +154,10 @@ def lines(view):
 def test_what_is_said_stands_beside_the_control_and_alone(make):
     view = make(synchronous=False)
     controls = view.controls
+    (style,) = controls.mixture.styles
     cases = (
         (lambda: controls.content.drop.put("a.png", b"x"), controls.content.said, "alert"),
-        (lambda: controls.mixture.styles[0].drop.put("a.png", b"x"), controls.mixture.styles[0].said, "alert"),
+        (lambda: style.drop.put("a.png", b"x"), style.said, "alert"),
         (lambda: view.opening.button.click(), view.opening.said, "alert"),
         (lambda: controls.content.drop.put("b.png", file_of(Image.new("RGB", (32, 32)))),
          controls.content.said, "status"),
@@ -224,7 +225,9 @@ def test_another_style_is_never_the_content():
     view = TransferStudio("cubes" if "cubes" in view.library.samples["style"] else "dots", size=64)
     for _ in range(3):
         view.controls.mixture.more.click()
-    assert view.controls.content.name not in [choice.name for choice in view.controls.mixture.styles]
+    assert view.controls.content.name not in [
+        choice.name for choice in view.controls.mixture.styles
+    ]
 
 
 def test_continue_says_what_it_leaves_aside(make):

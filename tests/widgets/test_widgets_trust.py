@@ -45,7 +45,7 @@ class Markup(HTMLParser):
         if tag not in OURS:
             self.foreign.append(tag)
         for name, value in attrs:
-            link = name == "href" and not value.startswith("data:image/png;base64,")
+            link = name == "href" and not re.match("data:image/(png|jpeg|webp);base64,", value)
             if name.startswith("on") or name in ("src", "srcdoc", "action") or link:
                 self.foreign.append(f"{tag} {name}={value}")
 
