@@ -43,7 +43,7 @@ function toolbar(acts) {
   group.append(...tools);
   const undo = button("Undo", acts.undo);
   bar.append(group, sizes, undo, button("Clear", acts.clear), button("Invert", acts.invert));
-  more.append(colours, alike, button("Add this colour everywhere", acts.threshold));
+  more.append(colours, alike, button("Add everywhere", acts.threshold));
   mark();
   return { parts: [bar, more], chosen, size, tolerance, colour, undo };
 }

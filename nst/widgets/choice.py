@@ -132,8 +132,8 @@ class StyleChoice(Choice):
         self.remove = button("Remove", "nst-remove", "remove this style picture")
         self.several = ipw.Box([self.share, self.remove])
         self.several.add_class("nst-several")
-        self.where = Region(view, library, "Where it is painted", tint)
-        self.counts = Region(view, library, "What counts of it", tint)
+        self.where = Region(view, library, "Where it is painted", "the photograph", tint)
+        self.counts = Region(view, library, "What counts of it", "it", tint)
         self.children = [
             self.chosen,
             self.drop,

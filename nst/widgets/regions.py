@@ -26,8 +26,8 @@ class Region(Fold):
     `when_changed` is called after each change; `elsewhere` is what is said without a region.
     """
 
-    def __init__(self, view: View, library: Library, what: str, tint: str):
-        self.view, self.library, self.what, self.tint = view, library, what, tint
+    def __init__(self, view: View, library: Library, what: str, of: str, tint: str):
+        self.view, self.library, self.what, self.of, self.tint = view, library, what, of, tint
         self.elsewhere = "all of it"
         self.when_changed: Callable[[], None] = lambda: None
         self.picture_name = ""
@@ -135,7 +135,9 @@ class Region(Fold):
 
     def _say(self) -> None:
         mask = self.mask()
-        share = f"{share_of(self.values(mask)):.0%} of it" if mask else self.elsewhere
+        share = self.elsewhere
+        if mask:
+            share = f"{100 * share_of(self.values(mask)):.0f} % of {self.of}"
         self.title = f"{self.what}: {share}"
         self.draw()
 

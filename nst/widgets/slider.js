@@ -2,17 +2,16 @@
 
 const OFTEN = 60; // milliseconds from one value that is sent to the next
 
-let made = 0;
-
 function render({ model, el }) {
   const label = document.createElement("label"), input = document.createElement("input");
+  const word = document.createElement("span");
   const ends = document.createElement("div"), [low, high] = [0, 1].map(() => document.createElement("span"));
-  input.type = "range"; input.id = `nst-slider-${++made}`; label.htmlFor = input.id;
+  input.type = "range"; label.append(word, input);
   ends.className = "nst-slider-ends"; ends.setAttribute("aria-hidden", "true");
-  ends.append(low, high); el.append(label, input, ends);
+  ends.append(low, high); el.append(label, ends);
   const draw = () => {
     for (const name of ["min", "max", "step"]) input[name] = model.get(name);
-    label.textContent = model.get("label");
+    word.textContent = model.get("label");
     low.textContent = model.get("low"); high.textContent = model.get("high");
     const part = (model.get("value") - model.get("min")) / (model.get("max") - model.get("min"));
     input.value = model.get("value");

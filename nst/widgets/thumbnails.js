@@ -2,13 +2,10 @@
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 
-let made = 0;
-
 function render({ model, el }) {
   const label = document.createElement("div"), group = document.createElement("div");
-  label.id = `nst-thumbs-${++made}`; label.className = "nst-thumbs-label";
+  label.className = "nst-thumbs-label"; label.setAttribute("aria-hidden", "true");
   group.className = "nst-thumbs-group"; group.setAttribute("role", "radiogroup");
-  group.setAttribute("aria-labelledby", label.id);
   el.append(label, group);
   const addresses = new Map(); // of pictures, by name
   const choose = (name) => { model.set("value", name); model.save_changes(); };
@@ -41,6 +38,7 @@ function render({ model, el }) {
     for (const address of addresses.values()) URL.revokeObjectURL(address);
     addresses.clear();
     label.textContent = model.get("label");
+    group.setAttribute("aria-label", model.get("label"));
     group.replaceChildren(...model.get("options").map(one));
     mark();
     if (had) group.querySelector("[tabindex='0']")?.focus({ preventScroll: true });

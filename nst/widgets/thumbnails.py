@@ -18,15 +18,16 @@ STYLE = """
 .nst-thumbs-label:empty { display: none; }
 .nst-thumbs-group { display: grid; gap: 6px; padding: 2px;
   grid-template-columns: repeat(auto-fill, minmax(78px, 1fr)); }
-.nst-thumb { display: block; padding: 3px 3px 2px; margin: 0; min-width: 0; cursor: pointer;
+/* As notebooks style buttons, these would be centred in what their row leaves. */
+.nst-thumb { display: flex; flex-direction: column; justify-content: flex-start; padding: 3px 3px 2px; margin: 0; min-width: 0; cursor: pointer;
   border: 2px solid transparent; border-radius: 7px; background: none; font: inherit;
   line-height: 1.3; color: var(--jp-ui-font-color1, inherit); }
 .nst-thumb:hover { background: var(--jp-layout-color2, #eee); }
 .nst-thumb[aria-checked=true] { border-color: #1a73e8; background: var(--jp-layout-color2, #eee);
   font-weight: 600; }
-.nst-thumb-picture { display: block; aspect-ratio: 1; border-radius: 4px;
+.nst-thumb-picture { display: block; width: 100%; aspect-ratio: 1; border-radius: 4px;
   background: var(--jp-layout-color2, #ddd) center / cover no-repeat; }
-.nst-thumb-name { display: block; font-size: 0.9em; padding-top: 2px; overflow-wrap: anywhere; }
+.nst-thumb-name { display: block; width: 100%; text-align: center; font-size: 0.9em; padding-top: 2px; overflow-wrap: anywhere; }
 """
 
 

@@ -10,8 +10,9 @@ import pytest
 from .test_studio import choose, opened, status, studio
 
 expect = pytest.importorskip("playwright.sync_api").expect
-FOLDS = ("How much of each", "Size and steps", "Network and layers", "Compare two runs",
-         "Settings of the shown run", "Open a saved run")  # fmt: skip
+FOLDS = ("Where it is painted", "What counts of it", "Numbers", "Size and steps",
+         "Network and layers", "Compare two runs", "Settings of the shown run",
+         "Open a saved run")  # fmt: skip
 VIEWS = [
     "from nst import widgets",
     "widgets.TransferStudio('cat', ['waves', 'ink'], size=64, num_steps=4)",

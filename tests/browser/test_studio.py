@@ -43,7 +43,7 @@ def opened(view, title):
 def choose(view, content, style, sizes, steps):
     """Set the controls as a reader would."""
     view.locator(".nst-content select").select_option(content)
-    view.locator(".nst-style select").first.select_option(style)
+    view.locator(f".nst-style .nst-thumb[data-name={style}]").first.click()
     opened(view, "Size and steps")
     for name, value in (("sizes", sizes), ("steps", steps)):
         field = view.locator(f".nst-set-{name} input")
@@ -65,7 +65,7 @@ def controls(view):
     """What some of the controls say."""
     return [
         view.locator(".nst-content select").input_value(),
-        view.locator(".nst-style select").first.input_value(),
+        view.locator(".nst-style [role=radio][aria-checked=true]").first.text_content(),
         view.locator(".nst-set-sizes input").input_value(),
         view.locator(".nst-set-steps input").input_value(),
     ]
@@ -123,7 +123,7 @@ def test_in_jupyterlab(lab, shot, nameless, tmp_path):
     expect(view.locator(".nst-content select")).to_have_value("cat")
     page.set_viewport_size({"width": 1300, "height": 2500})  # for a picture of all of it
     shot(view, "studio-lab")
-    for title in ("How much of each", "Network and layers"):
+    for title in ("Numbers", "Network and layers", "Where it is painted"):
         opened(view, title)
         assert nameless(view.element_handle()) == []
         shot(view, f"studio-lab-{title.split()[0].lower()}")

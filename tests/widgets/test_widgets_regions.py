@@ -53,7 +53,7 @@ def paint(region, mask):
 def test_a_region_is_a_mask_of_the_run_and_travels_with_it(view, tmp_path):
     style, mask = view.controls.mixture.styles[0], mask_of(view)
     paint(style.where, mask)
-    assert re.search(r"3\d% of it", style.where.button.description)
+    assert re.search(r"3\d % of the photograph", style.where.button.description)
     assert "regions of 1 styles" in view.controls.content.preview.alt
     settings = view.controls.settings()
     assert (settings.masks, settings.style_masks) == ((written(mask),), ())
