@@ -131,6 +131,15 @@ class View(ipw.VBox):
         self._where = self.error_line
         self.error = text
 
+    def fail_by(self, error: BaseException) -> None:
+        """Say in the error line what a thread's work ended by."""
+        self.fail(sentence(error))
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether controls are being set, and not by a person."""
+        return self._muted
+
     def _put(self, text: str, role: str) -> None:
         """One message at a time, so that no two contradict each other."""
         for line in self.lines:

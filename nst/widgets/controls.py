@@ -19,7 +19,8 @@ from nst.widgets.mixture import STYLES, Mixture
 from nst.widgets.parts import Fold, button, note, wide
 from nst.widgets.regions import known
 
-STARTS = {"the content picture": "content", "the style picture": "style", "noise": "noise"}
+STARTS = {"the content picture": "content", "the style picture": "style", "noise": "noise",
+          "a painting in one pass": "painter"}  # fmt: skip
 SEEDS = 2**53 - 1  # the largest whole number that a page can hold
 # Settings without a control: they stay as an opened run has them.
 SILENT = ("pooling", "padding", "scale", "normalisation", "tv_norm", "bounds", "learning_rate",

@@ -32,6 +32,7 @@ class Page(anywidget.AnyWidget):
     running = traitlets.Bool(False).tag(sync=True)
     advice = traitlets.Dict().tag(sync=True)
     browser = traitlets.Unicode("").tag(sync=True)
+    here = traitlets.Bool(False)  # whether it has ever been heard of
 
     def __init__(self) -> None:
         super().__init__(layout=ipw.Layout(display="none"))
@@ -43,6 +44,7 @@ class Page(anywidget.AnyWidget):
     def _hear(self, *_: Any) -> None:
         """The page says that it is there."""
         self.heard = time.monotonic()
+        self.here = True
         _pages.add(self)
         _start_beating()
         self.send({"alive": True})  # at once: a kernel may end before its first beat

@@ -11,9 +11,9 @@ from PIL import Image
 
 from nst.cache import fingerprint
 from nst.features import Layer, extract_features, layer_table
-from nst.images import postprocess_image, sample_names
+from nst.images import Picture, as_image, postprocess_image, sample_names
 from nst.networks import Network, load_network
-from nst.transfer import Picture, load, name_of
+from nst.transfer import name_of
 
 LIMIT = 2**29  # bytes of activations that are kept for pictures that come back
 
@@ -58,7 +58,7 @@ def see(network: Network, picture: Picture, size: int, name: str = "yours") -> S
     Raises:
         ImageError: the picture cannot be had, or is too small for the network.
     """
-    image = load(picture, size, network.mean.device)
+    image = as_image(picture, size, network.mean.device)
     name = Path(name_of(picture) or name).stem
     key = (network, name, *fingerprint(image))
     with _lock:

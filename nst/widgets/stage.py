@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import ipywidgets as ipw
 
-from nst.files.encoding import SAVE_OPTIONS, encode
-from nst.images import open_image
 from nst.loop import Step
 from nst.widgets.common import Message, View, png
 from nst.widgets.curves import curves
+from nst.widgets.export import FORMATS, Export, as_file
 from nst.widgets.layout import row
 from nst.widgets.markup import safe
 from nst.widgets.parts import Progress, button
@@ -19,22 +18,25 @@ from nst.widgets.runs import Run, spell, time_left
 
 PAUSE = 0.15  # seconds between two pictures, at least: a connection is slower than a GPU
 
-# In which a picture can be saved: the ending of the file's name, and its kind.
-FORMATS = {"PNG": (".png", "png"), "JPEG": (".jpg", "jpeg"), "WebP": (".webp", "webp")}
-
 
 class Stage(ipw.VBox):
     """What a run is begun with and seen by; knows nothing of how it is done."""
 
     def __init__(self, view: View):
-        self.start = button("▶ Start", "nst-start", "start", button_style="primary")
+        self.refine = button(
+            "✦ Refine",
+            "nst-refine",
+            "go on from this painting, step by step",
+            button_style="primary",
+        )
+        self.start = button("▶ Start", "nst-start", "paint anew, from the start that is set")
         self.stop = button("■ Stop", "nst-stop", "stop, and keep the best picture")
         self.go_on = button("Continue", "nst-continue", "go on with the last run")
         self.progress = Progress("progress of the run")
         self.left, self.save, self.chart = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.format = ipw.Dropdown(description="as", options=list(FORMATS))
         self.saving = row(self.save, self.format, gap="4px 6px")
-        self.saving.layout.display = "none"
+        self.export = Export(view)
         self.run: Run | None = None  # that is shown
         view.on(self.format, self._link)
         self.status = Message("nst-status")
@@ -43,9 +45,10 @@ class Stage(ipw.VBox):
             getattr(self, name).add_class(f"nst-{name}")
         self.bar = row(self.progress, self.left, gap="4px 12px")
         self.drawn, self.plan = 0.0, list[tuple[int, int]]()
-        buttons = row(self.start, self.stop, self.go_on, gap="8px")
+        buttons = row(self.refine, self.start, self.stop, self.go_on, gap="8px")
         head = [buttons, self.status, view.error_line, self.bar]
-        super().__init__([*head, self.canvas, self.saving, self.chart])
+        super().__init__([*head, self.canvas, self.export, self.saving, self.chart])
+        self._offer()
         self.add_class("nst-stage")
 
     def say(self, text: str) -> None:
@@ -54,7 +57,8 @@ class Stage(ipw.VBox):
 
     def allow(self, running: bool, can_go_on: bool, known: bool) -> None:
         """Which buttons can be pressed; `known`: there is a run that has come so far."""
-        self.start.disabled, self.stop.disabled = running, not running
+        self.start.disabled = self.refine.disabled = running
+        self.stop.disabled = not running
         self.go_on.disabled = running or not can_go_on
         self.bar.layout.display = "flex" if known else "none"
 
@@ -64,7 +68,7 @@ class Stage(ipw.VBox):
         self.progress.max = max(1, sum(steps for _, steps in plan))
         self.progress.value = 0
         self.left.value, self.save.value = "", ""
-        self.run, self.saving.layout.display = None, "none"
+        self._offer()
 
     def watch(self, run: Run, step: Step, pause: float = PAUSE) -> None:
         """Show a step, if the last one was shown long enough ago; sets traits only."""
@@ -92,7 +96,18 @@ class Stage(ipw.VBox):
         """A run's picture, its curves, and the link to save it."""
         self.canvas.data, self.canvas.alt = run.png, f"Run {run.title}, {run.remark}"
         self.chart.value = curves(run.history)
-        self.run, self.saving.layout.display = run, "flex"
+        self._offer(run)
+
+    def preview(self, data: bytes, alt: str, whole: tuple[int, int] | None = None) -> None:
+        """A picture that is no run's; `whole` is its size in full, if it can be had."""
+        self.canvas.data, self.canvas.alt = data, alt
+        self.chart.value, self.bar.layout.display = "", "none"
+        self._offer(whole=whole)
+
+    def _offer(self, run: Run | None = None, whole: tuple[int, int] | None = None) -> None:
+        """What can be saved of the picture that is shown: a run's, or a painting in full size."""
+        self.run, self.saving.layout.display = run, "flex" if run else "none"
+        self.export.offer(whole)
         self._link()
 
     def _link(self) -> None:
@@ -108,8 +123,3 @@ class Stage(ipw.VBox):
             f'<a download="{name}" href="data:image/{kind};base64,{data}">'
             f"Save run {run.number} as {self.format.value}{inside}</a>"
         )
-
-
-def as_file(png: bytes, suffix: str) -> bytes:
-    """A PNG's picture as a file of another format."""
-    return encode(open_image(png), SAVE_OPTIONS[suffix], None)

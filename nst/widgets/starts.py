@@ -14,7 +14,7 @@ PICTURES = Path(__file__).with_name("starts")
 FIELDS = ("content_weight", "style_weight", "tv_weight", "style_scale", "statistic", "colour")
 STARTS: dict[str, dict[str, Any]] = {
     "balanced": {},
-    "gentle": {"style_weight": 100.0},
+    "gentle": {"style_weight": 60.0},
     "strong": {"style_weight": 8000.0},
     "keep colours": {"colour": "content"},
     "fine strokes": {"style_scale": 0.5},

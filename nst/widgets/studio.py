@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,21 +12,21 @@ import ipywidgets as ipw
 from PIL import Image
 
 from nst.errors import NstError, SettingsError
-from nst.loop import Step
-from nst.networks import ARCHITECTURES, Network, load_network
+from nst.loop import Callback, Step
+from nst.networks import ARCHITECTURES
 from nst.runs.job import Picture as Source
 from nst.runs.results import Result
-from nst.settings import Settings, make_settings, settled
-from nst.transfer import resume, style_transfer
-from nst.widgets.common import View, png, reduced, sentence
+from nst.settings import make_settings
+from nst.widgets.common import View, sentence
 from nst.widgets.controls import Controls, Limits
 from nst.widgets.drawers import Compare, Opening, text_area
+from nst.widgets.engine import Engine
 from nst.widgets.keeping import Shelf, find_shelf
 from nst.widgets.library import Library
 from nst.widgets.parts import Fold
+from nst.widgets.preview import Preview
 from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, ENDS, History, Run, spell
 from nst.widgets.stage import PAUSE, Stage
-from nst.widgets.work import Job
 
 CSS = Path(__file__).with_name("studio.css")
 
@@ -70,7 +71,7 @@ class TransferStudio(View):
     ):
         super().__init__("studio", synchronous)
         self.every, self.device = every, device
-        self.library, self.networks = Library(), dict[tuple[Any, ...], Network]()
+        self.library, self.engine = Library(), Engine(device)
         self.limits = limits or Limits()
         self.run: Run | None = None  # the last that was started
         self.shown: Run | None = None
@@ -89,7 +90,9 @@ class TransferStudio(View):
             num_steps=num_steps,
             **changes,
         )
-        self.controls.show(settings)
+        with self.muted():
+            self.controls.show(settings)
+        self.preview.photograph()
         self._arrange()
         self._allow()
         find_shelf(folder, self.page, self._take_runs)
@@ -104,9 +107,12 @@ class TransferStudio(View):
         self.progress, self.left, self.canvas = stage.progress, stage.left, stage.canvas
         self.chart, self.save = stage.chart, stage.save
         self.on(self.start_button, self.start)
+        self.on(stage.refine, self.refine)
         self.on(self.stop_button, self.stop)
         self.on(self.continue_button, self.go_on)
-        self.controls.content.when_seen = self._preview
+        self.preview = Preview(
+            self, self.controls, stage, self.library, self.device, self._leave_runs
+        )
 
     def _arrange(self) -> None:
         columns = ipw.Box([self.controls, self.stage])
@@ -130,11 +136,11 @@ class TransferStudio(View):
         )
         self.drawers.add_class("nst-drawers")
 
-    def _preview(self) -> None:
-        """The content picture stands where the first run's picture will be."""
-        if self.shown is None:
-            picture = self.controls.content.picture()
-            self.canvas.data, self.canvas.alt = png(reduced(picture, 512)), "the content picture"
+    def _leave_runs(self) -> None:
+        """What is shown is no run any more."""
+        if (run := self.shown) is not None:
+            self.shown = None
+            self.history.refresh(run, None)
 
     def still(self) -> Image.Image | None:
         """The picture that is shown."""
@@ -148,21 +154,31 @@ class TransferStudio(View):
 
     def start(self) -> None:
         """Begin a run with what the controls say; nothing happens while one is under way."""
+        self._start()
+
+    def refine(self) -> None:
+        """As `start`, but the run begins with a painting in one pass."""
+        self._start(init="painter")
+
+    def _start(self, **changes: Any) -> None:
         if self.work.running:
             return
         self.work.join()  # it may be showing what it has done
+        self.preview.live.forget()
         try:
-            settings = self.controls.settings()
+            asked = self.controls.settings()
+            settings = replace(asked, **changes)
             content = self.library.open(settings.content or "")
-            styles: list[Source] = [self.library.open(name) for name in settings.styles]
+            styles: list[Source] = [self.library.source(name) for name in settings.styles]
         except NstError:
             self.stage.say("No run was started.")
             raise
-        self.run = Run(self.history.next, settings, planned=settings.num_steps[-1], asked=settings)
+        self.run = Run(self.history.next, settings, planned=settings.num_steps[-1], asked=asked)
         self.last = None
         self.history.add(self.run, self.controls.content.preview.data)
         plan = settings.stages(max(content.size))
-        self._begin(self.run, plan, partial(self._paint, self.run, content, styles))
+        job = partial(self.engine.paint, settings, content, styles)
+        self._begin(self.run, plan, job)
 
     def stop(self) -> None:
         """End the run; its best picture is kept, and it can go on."""
@@ -181,7 +197,7 @@ class TransferStudio(View):
             plan[-1] = plan[-1][0], steps
         run.reason = "running"
         del run.history[-1]  # evaluated, and recorded, once more
-        self._begin(run, plan, partial(self._go_on, run, last, steps))
+        self._begin(run, plan, partial(self.engine.go_on, last, steps))
         if self.work.running and (changed := self._changed(run)):
             self.tell(
                 f"Run {run.number} goes on with its own settings; what has been changed since, "
@@ -197,38 +213,15 @@ class TransferStudio(View):
         before = run.asked.to_dict() if run.asked else now
         return ", ".join(name.replace("_", " ") for name in now if now[name] != before[name])
 
-    def _begin(self, run: Run, plan: list[tuple[int, int]], job: Job) -> None:
+    def _begin(
+        self, run: Run, plan: list[tuple[int, int]], job: Callable[[Callback], Result]
+    ) -> None:
         self.stage.begin(plan)
         self.shown, self.page.running = run, True
         self.stage.say(f"Run {run.number} is under way.")
         self._allow(running=True)
         self.history.refresh(run, run)
-        self.work.start(job)
-
-    def _paint(
-        self, run: Run, content: Image.Image, styles: list[Source], stop: threading.Event
-    ) -> Result:
-        network = self._network(run.settings)
-        given = ("content", "styles", *network.settings)
-        fields = {n: v for n, v in run.settings.to_dict().items() if n not in given}
-        watch = partial(self._watch, run, stop)
-        options: dict[str, Any] = {"device": self.device, "callback": watch, "progress": False}
-        return self._keep(
-            run, style_transfer(content, styles, network=network, **options, **fields)
-        )
-
-    def _go_on(self, run: Run, last: Result, steps: int | None, stop: threading.Event) -> Result:
-        options: dict[str, Any] = {"device": self.device, "progress": False}
-        options["callback"] = partial(self._watch, run, stop)
-        network = self._network(run.settings)
-        return self._keep(run, resume(last, steps, network=network, **options))
-
-    def _network(self, settings: Settings) -> Network:
-        """The network, loaded once: with it, the style's targets are known from run to run."""
-        made = settled(settings).made()  # as a run that goes on has them: the same network
-        if made not in self.networks:
-            self.networks[made] = load_network(*made)
-        return self.networks[made]
+        self.work.start(lambda stop: self._keep(run, job(partial(self._watch, run, stop))))
 
     def _keep(self, run: Run, result: Result) -> Result:
         self.last, self.not_kept = result, ""
@@ -294,6 +287,7 @@ class TransferStudio(View):
         self.tell(f"Run {run.number} is shown above.")
 
     def _show(self, run: Run) -> None:
+        self.preview.live.forget()
         self.shown, self.json_area.value = run, run.json
         self.stage.show(run)
         self.history.refresh(run, run)
@@ -309,5 +303,6 @@ class TransferStudio(View):
             SettingsError, ImageError: they make no sense, or cannot be run here; then nothing
                 is changed.
         """
-        self.controls.show(make_settings(**settings))
+        with self.muted():
+            self.controls.show(make_settings(**settings))
         self.tell("The settings are open; press Start to run them.")

@@ -19,7 +19,8 @@ STYLE = """
 .nst-thumbs-group { display: grid; gap: 6px; padding: 2px;
   grid-template-columns: repeat(auto-fill, minmax(78px, 1fr)); }
 /* As notebooks style buttons, these would be centred in what their row leaves. */
-.nst-thumb { display: flex; flex-direction: column; justify-content: flex-start; padding: 3px 3px 2px; margin: 0; min-width: 0; cursor: pointer;
+.nst-thumb { display: flex; flex-direction: column; justify-content: flex-start;
+  padding: 3px 3px 2px; margin: 0; min-width: 0; cursor: pointer;
   border: 2px solid transparent; border-radius: 7px; background: none; font: inherit;
   line-height: 1.3; color: var(--jp-ui-font-color1, inherit); }
 .nst-thumb:hover { background: var(--jp-layout-color2, #eee); }
@@ -27,7 +28,8 @@ STYLE = """
   font-weight: 600; }
 .nst-thumb-picture { display: block; width: 100%; aspect-ratio: 1; border-radius: 4px;
   background: var(--jp-layout-color2, #ddd) center / cover no-repeat; }
-.nst-thumb-name { display: block; width: 100%; text-align: center; font-size: 0.9em; padding-top: 2px; overflow-wrap: anywhere; }
+.nst-thumb-name { display: block; width: 100%; text-align: center; font-size: 0.9em;
+  padding-top: 2px; overflow-wrap: anywhere; }
 """
 
 
@@ -36,10 +38,10 @@ def thumbnail(picture: Image.Image, side: int = SIDE) -> bytes:
     return jpeg(ImageOps.fit(picture.convert("RGB"), (side, side), Image.Resampling.BICUBIC))
 
 
-def jpeg(picture: Image.Image) -> bytes:
+def jpeg(picture: Image.Image, quality: int = 82) -> bytes:
     """A file of the picture that is small, to be looked at."""
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=82)
+    picture.save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from nst import PRESETS, ImageError, NstError, SettingsError, make_settings, resume, style_transfer
 from nst.images import load_image, read_settings, sample_names
 from nst.settings import Settings
-from nst.widgets import Limits, TransferStudio, studio
+from nst.widgets import Limits, TransferStudio, engine
 from nst.widgets.common import png
 from nst.widgets.curves import colours, curves
 from nst.widgets.drop import Drop
@@ -472,7 +472,7 @@ def test_an_exception_in_the_worker_is_seen(small, monkeypatch):
     def fail(*_args, **_options):
         raise RuntimeError("the roof is on fire\nand more")
 
-    monkeypatch.setattr(studio, "style_transfer", fail)
+    monkeypatch.setattr(engine, "style_transfer", fail)
     view.start_button.click()
     with pytest.raises(RuntimeError, match="roof"):
         view.result(PATIENCE)
@@ -491,7 +491,7 @@ def test_in_an_automatic_run_the_exception_is_raised(small, monkeypatch):
     def fail(*_args, **_options):
         raise ImageError("no")
 
-    monkeypatch.setattr(studio, "style_transfer", fail)
+    monkeypatch.setattr(engine, "style_transfer", fail)
     view = small()
     with pytest.raises(ImageError):
         view.start()
@@ -502,7 +502,7 @@ def test_a_network_that_is_not_there_is_said_in_a_sentence(small, monkeypatch):
     def missing(*_args):
         raise NstError("vgg16.pth could not be downloaded")
 
-    monkeypatch.setattr(studio, "load_network", missing)
+    monkeypatch.setattr(engine, "load_network", missing)
     view = small(synchronous=False)
     view.controls.network.value = "vgg16"
     view.start_button.click()
@@ -513,8 +513,8 @@ def test_a_network_that_is_not_there_is_said_in_a_sentence(small, monkeypatch):
 
 def test_the_network_is_loaded_once(small, monkeypatch):
     loaded = []
-    load = studio.load_network
-    monkeypatch.setattr(studio, "load_network", lambda *key: loaded.append(key) or load(*key))
+    load = engine.load_network
+    monkeypatch.setattr(engine, "load_network", lambda *key: loaded.append(key) or load(*key))
     view = small()
     view.start(), view.start(), view.go_on()
     assert len(loaded) == 1

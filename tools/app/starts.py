@@ -8,9 +8,9 @@ import nst
 from nst.images import open_image, postprocess_image
 from nst.widgets.starts import PICTURES, STARTS
 
-SIDE, CELL, QUALITY = 320, 176, 80  # pixels that are painted, and kept
-PHOTOGRAPH, STYLE = "astronaut", "starry"
-FACE = (60, 0, 380, 320)  # of the photograph's 512 pixels: left, top, right, bottom
+SIDE, CELL, QUALITY = 300, 176, 80  # pixels that are painted, and kept
+PHOTOGRAPH, STYLE = "cat", "starry"
+FACE = (60, 0, 360, 300)  # in the photograph: left, top, right, bottom
 
 
 def main() -> None:

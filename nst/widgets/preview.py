@@ -1,0 +1,84 @@
+"""The studio's picture while one chooses: painted in one pass, as soon as something changes."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from nst.errors import NstError
+from nst.images import postprocess_image
+from nst.widgets.common import View, png, reduced
+from nst.widgets.controls import Controls
+from nst.widgets.library import Library
+from nst.widgets.live import SIDES, Easel, Live, Wish
+from nst.widgets.stage import Stage
+from nst.widgets.thumbnails import jpeg
+
+SAID = "Painted in one pass. Refine goes on from here, step by step."
+
+
+class Preview:
+    """Asks for a painting when the controls change, and puts it on the stage.
+
+    Not before the page is there: nobody would see it. `when_shown` is called with each.
+    """
+
+    def __init__(self, view: View, controls: Controls, stage: Stage, library: Library,
+                 device: str | None, when_shown: Callable[[], None]):  # fmt: skip
+        self.view, self.controls, self.stage, self.library = view, controls, stage, library
+        self.device, self.when_shown, self.here = device, when_shown, False
+        self.live = Live(Easel(library, device), self._show, view.fail_by, view.work.synchronous)
+        self.last: Wish | None = None  # that is on the stage
+        stage.export.paint = self._in_full
+        controls.content.when_seen = controls.mixture.when_changed = self.ask
+        controls.look.when_changed = self.ask
+        view.page.observe(lambda _: self.begin(), "here")
+
+    def begin(self) -> None:
+        """The page is there; unless it shows a run, it shows a painting."""
+        self.here = True
+        if self.stage.run is None:
+            self.ask()
+
+    def ask(self) -> None:
+        """Paint what the controls say, unless they are being set, or a run is under way."""
+        if self.view.is_muted or self.view.work.running:
+            return
+        if not self.here:
+            self.photograph()
+            return
+        with suppress(NstError):  # what makes no sense yet is said when it is started
+            self.live.ask(Wish(self.controls.settings(), self.controls.look.strength))
+
+    def photograph(self) -> None:
+        """The photograph stands where the first painting will be."""
+        if self.stage.run is None:
+            picture = reduced(self.controls.content.picture(), SIDES[0])
+            self.stage.preview(png(picture), "the content picture")
+
+    def _show(self, wish: Wish, painting: Tensor, seconds: float) -> None:
+        """Called by the thread that paints: sets traits only."""
+        if self.view.work.running:
+            return
+        self.last = wish
+        content, styles = wish.settings.content or "", " and ".join(wish.settings.styles)
+        size = self.library.open(content).size
+        picture = jpeg(postprocess_image(painting), 90)
+        self.stage.preview(picture, f"{content} in {styles}, painted in one pass", size)
+        self.when_shown()
+        self.stage.say(SAID)
+
+    def _in_full(self) -> Callable[[], tuple[Image.Image, str]]:
+        """What paints, in all the photograph's pixels, the painting that is shown now."""
+        wish = self.last
+        assert wish is not None
+        names = (wish.settings.content or "", *wish.settings.styles)
+
+        def paint() -> tuple[Image.Image, str]:
+            # An easel of its own: the other one would remember a large picture.
+            painting = Easel(self.library, self.device).paint(wish, None)
+            return postprocess_image(painting), "-".join(Path(name).stem for name in names)
+
+        return paint
