@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from nst.control.colours import recolour
+from nst.control.colours import grey, recolour
 from nst.control.masks import load_mask
 from nst.control.regions import regions, spread
 from nst.devices import pick_device
@@ -64,8 +64,9 @@ class Easel:
             shares = settings.style_blend or (1.0,) * used
             row = mixed(rows, [share / sum(shares) for share in shares])
             painting = self._blended(settings, content, kind, row, strength, size)
-        kept = recolour(painting, content) if settings.colour == "content" else painting
-        return kept.cpu()
+        if settings.colour == "content":
+            painting = recolour(grey(painting), content)
+        return painting.cpu()
 
     def _blended(self, settings: Settings, content: Tensor, kind: str, row: Tensor,
                  strength: float, size: int | None) -> Tensor:  # fmt: skip

@@ -16,8 +16,7 @@ SIDE = 160  # pixels: twice what a page shows, for screens of many
 STYLE = """
 .nst-thumbs-label { font-weight: 600; line-height: 22px; }
 .nst-thumbs-label:empty { display: none; }
-.nst-thumbs-group { display: grid; gap: 6px; padding: 2px;
-  grid-template-columns: repeat(auto-fill, minmax(78px, 1fr)); }
+.nst-thumbs-group { display: grid; gap: 4px; grid-template-columns: repeat(4, minmax(0, 1fr)); }
 /* As notebooks style buttons, these would be centred in what their row leaves. */
 .nst-thumb { display: flex; flex-direction: column; justify-content: flex-start;
   padding: 3px 3px 2px; margin: 0; min-width: 0; cursor: pointer;

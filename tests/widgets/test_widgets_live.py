@@ -1,0 +1,166 @@
+"""The studio's painting while one chooses, and in full size, without a browser."""
+
+import io
+import threading
+
+import pytest
+import torch
+from PIL import Image
+
+import nst
+from nst.control.colours import grey
+from nst.images import preprocess_image
+from nst.painters.painting import blended
+from nst.widgets import TransferStudio
+from nst.widgets.library import Library
+from nst.widgets.live import Easel, Live, Wish
+from nst.widgets.work import stop_all
+
+PATIENCE = 60
+
+
+@pytest.fixture
+def library(picture, other):
+    made = Library()
+    made.add("photo.png", nst.postprocess_image(picture))
+    made.add("own.png", nst.postprocess_image(other))
+    return made
+
+
+@pytest.fixture
+def view(picture):
+    made = TransferStudio(picture, "ink", size=40, num_steps=1, synchronous=True)
+    yield made
+    stop_all(PATIENCE)
+    made.close()
+
+
+def wish(strength=1.0, **changes):
+    settings = {"content": "photo.png", "styles": ("starry",)}
+    return Wish(nst.make_settings(**settings | changes), strength)
+
+
+@pytest.mark.parametrize(
+    ("styles", "strength"),
+    [
+        ({"starry": 1.0}, 0.0),
+        ({"starry": 1.0}, 1.0),
+        ({"starry": 3.0, "ink": 1.0}, 0.4),
+        ({"own.png": 1.0, "ink": 1.0}, 0.4),
+    ],
+)
+def test_a_wish_is_painted_as_paint_does(library, styles, strength):
+    easel = Easel(library)
+    shares = tuple(styles.values()) if len(set(styles.values())) > 1 else ()
+    painted = easel.paint(wish(strength, styles=tuple(styles), style_blend=shares), 40)
+    photo = easel.content("photo.png", 40)
+    taught = set(styles) <= set(library.samples["style"])
+    painter = nst.load_painter("styles" if taught else "any")
+    rows = [
+        painter.condition(name if taught else preprocess_image(library.open(name), 448))
+        for name in styles
+    ]
+    pairs = zip(styles.values(), rows, strict=True)
+    mixture = sum(share / sum(styles.values()) * row for share, row in pairs)
+    with torch.no_grad():
+        expected = blended(painter, photo, mixture, strength) if strength else photo
+    torch.testing.assert_close(painted, expected, atol=1e-5, rtol=0)
+    again = easel.paint(wish(strength, styles=tuple(styles), style_blend=shares), 40)
+    assert again.equal(painted)
+
+
+def test_colours_are_kept_and_regions_are_painted_apart(library):
+    easel = Easel(library)
+    photo = easel.content("photo.png", 40)
+    kept = easel.paint(wish(colour="content"), 40)
+    plain = easel.paint(wish(), 40)
+    torch.testing.assert_close(grey(kept), grey(plain), atol=0.02, rtol=0)
+    left = easel.paint(wish(masks=("left",)), 40)
+    half = photo.shape[-1] // 2
+    torch.testing.assert_close(left[..., :half], plain[..., :half], atol=1e-4, rtol=0)
+    torch.testing.assert_close(left[..., half + 1 :], photo[..., half + 1 :], atol=1e-4, rtol=0)
+
+
+def test_the_newest_wish_is_painted_and_those_between_are_not(library):
+    shown, begun, go = [], threading.Event(), threading.Event()
+
+    class Slow(Easel):
+        def paint(self, wish, size):
+            begun.set()
+            assert go.wait(PATIENCE)
+            return torch.zeros(1)
+
+    live = Live(Slow(library), lambda wish, *_: shown.append(wish.strength), pytest.fail, False)
+    live.ask(wish(0.1))
+    assert begun.wait(PATIENCE)
+    for strength in (0.2, 0.3, 0.4):
+        live.ask(wish(strength))
+    go.set()
+    live.work.join(PATIENCE)
+    assert shown == [0.1, 0.4]
+    live.ask(wish(0.5))
+    live.work.join(PATIENCE)
+    assert shown[-1] == 0.5
+
+
+def test_slow_machines_paint_smaller_and_broad_strokes_too(library):
+    live = Live(Easel(library), lambda *_: None, pytest.fail, True)
+    assert live.side(wish().settings) == 512
+    live.paces.extend([9.0, 0.2 / 400**2])
+    assert live.side(wish().settings) == 384
+    assert live.side(wish(style_scale=1.5).settings) == 256
+    live.paces.extend([9.0] * 9)
+    assert live.side(wish().settings) == 256
+
+
+def test_nothing_is_painted_before_the_page_is_there(view):
+    assert view.canvas.alt == "the content picture"
+    view.page._hear()
+    assert view.canvas.alt == "picture in ink, painted in one pass"
+    before = view.canvas.data
+    view.controls.look.balance.value = 2
+    assert view.canvas.data != before
+    view.controls.sizes.value = "many"  # makes no sense yet
+    view.controls.look.balance.value = 1
+    assert view.error == ""
+
+
+def test_a_run_is_not_painted_over_until_something_is_chosen(view):
+    view.start()
+    view.page._hear()
+    assert view.canvas.data == view.run.png
+    view.history.cards[0].again_button.click()
+    assert view.canvas.data == view.run.png
+    assert view.stage.export.layout.display == "none"
+    view.controls.look.keep.value = True
+    assert "painted in one pass" in view.canvas.alt
+    assert (view.shown, view.stage.saving.layout.display) == (None, "none")
+    assert "nst-shown" not in view.history.cards[0]._dom_classes
+    view.history.cards[0].show_button.click()
+    assert view.canvas.data == view.run.png
+
+
+def test_refine_goes_on_from_the_painting(view, picture):
+    view.stage.refine.click()
+    assert view.run.settings.init == "painter"
+    by_hand = nst.style_transfer(
+        view.library.open("picture"), "ink", sizes=40, num_steps=1, init="painter", progress=False
+    )
+    assert view.result().image.equal(by_hand.image)
+    view.continue_button.click()
+    assert view.error_line.value == ""  # nothing has been changed since
+    view.open_settings(view.run.settings.to_dict())
+    assert view.controls.start.value == "painter"
+
+
+def test_the_painting_in_full_size(view, picture):
+    view.page._hear()
+    export = view.stage.export
+    assert export.button.description == f"Full size: {picture.shape[-1]} × {picture.shape[-2]}"
+    for name in ("JPEG", "PNG"):
+        export.format.value = name
+        export.button.click()
+        saved = Image.open(io.BytesIO(export.download.data))
+        assert (saved.format, saved.size) == (name, (picture.shape[-1], picture.shape[-2]))
+    assert export.download.name == "picture-ink.png"
+    assert not export.button.disabled
