@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ from nst.devices import pick_device
 from nst.images import preprocess_image
 from nst.painters import load_painter
 from nst.painters.networks import mixed
-from nst.painters.painting import in_one_pass, own_condition
+from nst.painters.painting import in_strokes
+from nst.painters.tiles import in_one_pass, own_condition
 from nst.painters.training import STYLE_SIZE
 from nst.settings import Settings
 from nst.widgets.library import Library
@@ -24,6 +25,7 @@ from nst.widgets.work import Work
 
 SIDES = (512, 448, 384, 320, 256)  # pixels, of which the largest is taken that is quick enough
 SOON = 0.25  # seconds for a painting, at most
+FINEST = 0.7  # strokes of a painting while one chooses: finer ones would take too long
 LAST = 4  # paintings by which the pace is judged: the first of a photograph does more
 
 
@@ -44,8 +46,10 @@ class Easel:
         self.missing = lru_cache(maxsize=2)(self._missing)
 
     @torch.no_grad()
-    def paint(self, wish: Wish, size: int | None) -> Tensor:
+    def paint(self, wish: Wish, size: int | None, strokes: float = 1.0) -> Tensor:
         """The painting, (1, 3, H, W) on the CPU; `size` is its long side, None the photograph's.
+
+        `strokes` is their size, as in `nst.paint`.
 
         Raises:
             NstError: a picture, a mask or a painter cannot be had.
@@ -58,37 +62,24 @@ class Easel:
         names = spread(settings.styles, used)
         kind = "styles" if set(names) <= set(load_painter("styles", self.place).styles) else "any"
         rows = [self.condition(kind, name) for name in names]
+
+        def pass_by(row: Tensor) -> Tensor:
+            painter = load_painter(kind, self.place)
+            if strokes > 1 or strength == 1:
+                return in_strokes(painter, content, row, strength, strokes)
+            # As `nst.painters.painting.blended`, but what is lost is known from before.
+            same, missing = self.missing(kind, settings.content or "", size)
+            painting = in_one_pass(painter, content, strength * row + (1 - strength) * same)
+            return (painting + (1 - strength) * missing).clamp(0, 1)
+
         if settings.masks:
-            painting = self._by_regions(settings, content, kind, rows, strength, size)
+            painting = by_regions(content, settings.masks, [pass_by(row) for row in rows])
         else:
             shares = settings.style_blend or (1.0,) * used
-            row = mixed(rows, [share / sum(shares) for share in shares])
-            painting = self._blended(settings, content, kind, row, strength, size)
+            painting = pass_by(mixed(rows, [share / sum(shares) for share in shares]))
         if settings.colour == "content":
             painting = recolour(grey(painting), content)
         return painting.cpu()
-
-    def _blended(self, settings: Settings, content: Tensor, kind: str, row: Tensor,
-                 strength: float, size: int | None) -> Tensor:  # fmt: skip
-        """As `nst.painters.painting.blended`, but what a photograph loses is known from before."""
-        painter = load_painter(kind, self.place)
-        if strength == 1:
-            return in_one_pass(painter, content, row)
-        same, missing = self.missing(kind, settings.content or "", size)
-        painting = in_one_pass(painter, content, strength * row + (1 - strength) * same)
-        return (painting + (1 - strength) * missing).clamp(0, 1)
-
-    def _by_regions(self, settings: Settings, content: Tensor, kind: str, rows: list[Tensor],
-                    strength: float, size: int | None) -> Tensor:  # fmt: skip
-        """Each region in its style; where there is none, the photograph stays."""
-        masks = [load_mask(mask, content) for mask in settings.masks]
-        whole, covered = torch.zeros_like(content), torch.full_like(content[:, :1], 1e-6)
-        places = regions([content] * len(rows), masks, (), (), (), ())
-        for region, row in zip(places, rows, strict=True):
-            assert region.mask is not None
-            whole += region.mask * self._blended(settings, content, kind, row, strength, size)
-            covered += region.mask
-        return torch.lerp(content, whole / covered, covered.clamp(max=1)).clamp(0, 1)
 
     def _content(self, name: str, size: int | None) -> Tensor:
         return preprocess_image(self.library.open(name), size, self.place)
@@ -106,16 +97,34 @@ class Easel:
         return same, content - in_one_pass(painter, content, same)
 
 
+def by_regions(content: Tensor, names: Sequence[str], paintings: list[Tensor]) -> Tensor:
+    """Each painting in its region, as the masks' names say; elsewhere the photograph stays."""
+    masks = [load_mask(name, content) for name in names]
+    places = regions(paintings, masks, (), (), (), ())
+    whole, covered = torch.zeros_like(content), torch.full_like(content[:, :1], 1e-6)
+    for region, painting in zip(places, paintings, strict=True):
+        assert region.mask is not None
+        whole += region.mask * painting
+        covered += region.mask
+    return torch.lerp(content, whole / covered, covered.clamp(max=1)).clamp(0, 1)
+
+
+def strokes_of(settings: Settings) -> float:
+    """How large the settings' strokes are: those of the first style, if each has its own."""
+    scale = settings.style_scale
+    return scale[0] if isinstance(scale, tuple) else scale
+
+
 class Live:
     """Answers wishes in a thread of its own: the newest one, whenever the last has been painted.
 
-    `show` is called by that thread, with the painting and the seconds that it took.
+    `show` is called by that thread, with the wish and its painting.
     """
 
     def __init__(
         self,
         easel: Easel,
-        show: Callable[[Wish, Tensor, float], None],
+        show: Callable[[Wish, Tensor], None],
         failed: Callable[[BaseException], None],
         synchronous: bool | None = None,
     ):
@@ -135,25 +144,24 @@ class Live:
         self.work.stop()
 
     def side(self, settings: Settings) -> int:
-        """Long side of the painting in pixels: as large as is quick, smaller for broader strokes.
+        """Long side of the painting in pixels: as large as is quick, larger for finer strokes.
 
-        A painter's strokes have a size in pixels.
+        A painter's strokes have a size in pixels, and none finer than it was taught.
         """
-        quick = [side for side in SIDES if min(self.paces, default=0.0) * side**2 <= SOON]
-        scale = settings.style_scale
-        first = scale[0] if isinstance(scale, tuple) else scale
-        return round((quick or SIDES)[0 if quick else -1] / min(1.6, max(0.7, first)))
+        pace = min(self.paces, default=0.0)
+        quick = next((side for side in SIDES if pace * side**2 <= SOON), SIDES[-1])
+        return round(quick / min(1.0, max(FINEST, strokes_of(settings))))
 
     def _paint(self, stop: Any) -> None:
         while not stop.is_set() and (wish := self.wish) is not None:
             self.wish = None
             begun = time.perf_counter()
             side = self.side(wish.settings)
-            painting = self.easel.paint(wish, side)
+            painting = self.easel.paint(wish, side, max(1.0, strokes_of(wish.settings)))
             took = time.perf_counter() - begun
             self.paces.append(took / side**2)
             if not stop.is_set():
-                self.show(wish, painting, took)
+                self.show(wish, painting)
 
     def _done(self) -> None:
         if self.work.error is not None:

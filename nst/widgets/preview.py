@@ -12,7 +12,7 @@ from nst.images import postprocess_image
 from nst.widgets.common import View, png, reduced
 from nst.widgets.controls import Controls
 from nst.widgets.library import Library
-from nst.widgets.live import SIDES, Easel, Live, Wish
+from nst.widgets.live import SIDES, Easel, Live, Wish, strokes_of
 from nst.widgets.stage import Stage
 from nst.widgets.thumbnails import jpeg
 
@@ -31,6 +31,7 @@ class Preview:
         self.device, self.when_shown, self.here = device, when_shown, False
         self.live = Live(Easel(library, device), self._show, view.fail_by, view.work.synchronous)
         self.last: Wish | None = None  # that is on the stage
+        self.side = SIDES[0]  # of its painting
         stage.export.paint = self._in_full
         controls.content.when_seen = controls.mixture.when_changed = self.ask
         controls.look.when_changed = self.ask
@@ -58,11 +59,11 @@ class Preview:
             picture = reduced(self.controls.content.picture(), SIDES[0])
             self.stage.preview(png(picture), "the content picture")
 
-    def _show(self, wish: Wish, painting: Tensor, seconds: float) -> None:
+    def _show(self, wish: Wish, painting: Tensor) -> None:
         """Called by the thread that paints: sets traits only."""
         if self.view.work.running:
             return
-        self.last = wish
+        self.last, self.side = wish, max(painting.shape[-2:])
         content, styles = wish.settings.content or "", " and ".join(wish.settings.styles)
         size = self.library.open(content).size
         picture = jpeg(postprocess_image(painting), 90)
@@ -74,11 +75,13 @@ class Preview:
         """What paints, in all the photograph's pixels, the painting that is shown now."""
         wish = self.last
         assert wish is not None
+        larger = max(self.library.open(wish.settings.content or "").size) / self.side
+        strokes = min(64.0, max(1.0, larger * max(1.0, strokes_of(wish.settings))))
         names = (wish.settings.content or "", *wish.settings.styles)
 
         def paint() -> tuple[Image.Image, str]:
             # An easel of its own: the other one would remember a large picture.
-            painting = Easel(self.library, self.device).paint(wish, None)
+            painting = Easel(self.library, self.device).paint(wish, None, strokes)
             return postprocess_image(painting), "-".join(Path(name).stem for name in names)
 
         return paint

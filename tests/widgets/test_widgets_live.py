@@ -69,6 +69,12 @@ def test_a_wish_is_painted_as_paint_does(library, styles, strength):
     assert again.equal(painted)
 
 
+def test_broad_strokes_are_those_of_paint(library):
+    broad = Easel(library).paint(wish(0.4), 40, 2.0)
+    by_hand = nst.paint(library.open("photo.png"), "starry", 0.4, size=40, strokes=2.0)
+    torch.testing.assert_close(broad, by_hand, atol=1e-5, rtol=0)
+
+
 def test_colours_are_kept_and_regions_are_painted_apart(library):
     easel = Easel(library)
     photo = easel.content("photo.png", 40)
@@ -85,12 +91,12 @@ def test_the_newest_wish_is_painted_and_those_between_are_not(library):
     shown, begun, go = [], threading.Event(), threading.Event()
 
     class Slow(Easel):
-        def paint(self, wish, size):
+        def paint(self, wish, size, strokes):
             begun.set()
             assert go.wait(PATIENCE)
             return torch.zeros(1)
 
-    live = Live(Slow(library), lambda wish, *_: shown.append(wish.strength), pytest.fail, False)
+    live = Live(Slow(library), lambda wish, _: shown.append(wish.strength), pytest.fail, False)
     live.ask(wish(0.1))
     assert begun.wait(PATIENCE)
     for strength in (0.2, 0.3, 0.4):
@@ -103,12 +109,12 @@ def test_the_newest_wish_is_painted_and_those_between_are_not(library):
     assert shown[-1] == 0.5
 
 
-def test_slow_machines_paint_smaller_and_broad_strokes_too(library):
+def test_slow_machines_paint_smaller_and_fine_strokes_larger(library):
     live = Live(Easel(library), lambda *_: None, pytest.fail, True)
     assert live.side(wish().settings) == 512
     live.paces.extend([9.0, 0.2 / 400**2])
     assert live.side(wish().settings) == 384
-    assert live.side(wish(style_scale=1.5).settings) == 256
+    assert live.side(wish(style_scale=0.8).settings) == 480
     live.paces.extend([9.0] * 9)
     assert live.side(wish().settings) == 256
 
