@@ -15,6 +15,7 @@ from nst.widgets.thumbnails import Thumbnails
 
 USUAL = Settings()
 RATIO = USUAL.style_weight / USUAL.content_weight  # of the weights, in the slider's middle
+MIDDLE = 0.8  # strength of a painting in one pass in the slider's middle
 STATISTICS = {
     "textures (Gram matrices)": "gram",
     "means and deviations": "mean-std",
@@ -79,8 +80,8 @@ class Look(ipw.VBox):
     @property
     def strength(self) -> float:
         """How far a painting in one pass goes from the photograph, 0, to the style, 1."""
-        share = (self.balance.value - self.balance.min) / (self.balance.max - self.balance.min)
-        return share**0.6  # in the middle, where the slider begins, two thirds
+        place = self.balance.value / self.balance.max
+        return MIDDLE + (1 - MIDDLE if place > 0 else MIDDLE) * place
 
     def show(self, settings: Settings) -> None:
         """Set the controls; what they cannot show stays as it is until they are moved."""
