@@ -8,7 +8,8 @@ from PIL import Image
 from torch import Tensor
 
 from nst.errors import NstError
-from nst.images import postprocess_image
+from nst.images import fitted, postprocess_image
+from nst.settings import Settings
 from nst.widgets.common import View, png, reduced
 from nst.widgets.controls import Controls
 from nst.widgets.library import Library
@@ -16,7 +17,8 @@ from nst.widgets.live import SIDES, Easel, Live, Wish, strokes_of
 from nst.widgets.stage import Stage
 from nst.widgets.thumbnails import jpeg
 
-SAID = "Painted in one pass. Refine goes on from here, step by step."
+SAID = "Painted in one pass. Refine goes on from here, step by step"
+WHOLE = 24_000_000  # pixels of a painting in full size, at most: a million takes 130 MB of memory
 
 
 class Preview:
@@ -31,7 +33,7 @@ class Preview:
         self.device, self.when_shown, self.here = device, when_shown, False
         self.live = Live(Easel(library, device), self._show, view.fail_by, view.work.synchronous)
         self.last: Wish | None = None  # that is on the stage
-        self.side = SIDES[0]  # of its painting
+        self.side, self.whole = SIDES[0], (0, 0)  # long side of its painting; its size in full
         stage.export.paint = self._in_full
         controls.content.when_seen = controls.mixture.when_changed = self.ask
         controls.look.when_changed = self.ask
@@ -65,23 +67,39 @@ class Preview:
             return
         self.last, self.side = wish, max(painting.shape[-2:])
         content, styles = wish.settings.content or "", " and ".join(wish.settings.styles)
-        size = self.library.open(content).size
+        width, height = self.library.open(content).size
+        self.whole = fitted((height, width), whole_side(width, height))[::-1]
         picture = jpeg(postprocess_image(painting), 90)
-        self.stage.preview(picture, f"{content} in {styles}, painted in one pass", size)
+        self.stage.preview(picture, f"{content} in {styles}, painted in one pass", self.whole)
         self.when_shown()
-        self.stage.say(SAID)
+        self.stage.say(f"{SAID}{besides(wish.settings)}.")
 
     def _in_full(self) -> Callable[[], tuple[Image.Image, str]]:
         """What paints, in all the photograph's pixels, the painting that is shown now."""
         wish = self.last
         assert wish is not None
-        larger = max(self.library.open(wish.settings.content or "").size) / self.side
-        strokes = min(64.0, max(1.0, larger * max(1.0, strokes_of(wish.settings))))
+        size = max(self.whole)
+        strokes = min(64.0, max(1.0, size / self.side * max(1.0, strokes_of(wish.settings))))
         names = (wish.settings.content or "", *wish.settings.styles)
 
         def paint() -> tuple[Image.Image, str]:
             # An easel of its own: the other one would remember a large picture.
-            painting = Easel(self.library, self.device).paint(wish, None, strokes)
+            painting = Easel(self.library, self.device).paint(wish, size, strokes)
             return postprocess_image(painting), "-".join(Path(name).stem for name in names)
 
         return paint
+
+
+def whole_side(width: int, height: int) -> int:
+    """The long side of a painting in full size: the photograph's, unless it has too many pixels."""
+    return round(max(width, height) * min(1.0, WHOLE / (width * height)) ** 0.5)
+
+
+def besides(settings: Settings) -> str:
+    """What a painter knows nothing of, and the optimiser minds."""
+    known = {
+        "the statistic": settings.statistic == Settings.statistic,
+        "what counts of the styles": not settings.style_masks,
+    }
+    unknown = " and ".join(name for name, is_known in known.items() if not is_known)
+    return f", and minds {unknown}" if unknown else ""

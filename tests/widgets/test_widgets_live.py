@@ -11,7 +11,7 @@ import nst
 from nst.control.colours import grey
 from nst.images import preprocess_image
 from nst.painters.painting import blended
-from nst.widgets import TransferStudio
+from nst.widgets import TransferStudio, preview
 from nst.widgets.library import Library
 from nst.widgets.live import Easel, Live, Wish
 from nst.widgets.work import stop_all
@@ -157,6 +157,19 @@ def test_refine_goes_on_from_the_painting(view, picture):
     assert view.error_line.value == ""  # nothing has been changed since
     view.open_settings(view.run.settings.to_dict())
     assert view.controls.start.value == "painter"
+
+
+def test_full_size_has_a_limit_and_the_shape_stays():
+    assert preview.whole_side(4000, 3000) == 4000
+    side = preview.whole_side(8660, 5770)
+    assert 0.99 < side**2 * 5770 / 8660 / preview.WHOLE < 1.01
+
+
+def test_what_painters_do_not_know_is_said(view):
+    view.page._hear()
+    assert "step by step." in view.status.value
+    view.controls.look.statistic.value = "covariance"
+    assert "and minds the statistic." in view.status.value
 
 
 def test_the_painting_in_full_size(view, picture):
