@@ -19,7 +19,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "keep colours": {"colour": "content"},
     "fine strokes": {"style_scale": 0.5},
     "broad strokes": {"style_scale": 2.0},
-    "patches": {"statistic": "nearest"},
+    "wild": {"style_weight": 20_000.0, "style_scale": 1.7},
     "soft": {"statistic": "mean-std", "tv_weight": 30.0},
 }
 
