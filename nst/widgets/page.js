@@ -98,15 +98,18 @@ function complete(view) {
     set(place, "aria-live", "polite");
 }
 
-// A button that can no longer be pressed loses the focus: one beside it that can be gets it.
+// A button that can no longer be pressed loses the focus: one beside it that can be gets it, and if
+// it can be pressed again when that one cannot, it gets the focus back.
 function keepFocus(view) {
-  let last = null, homeless = null;
+  let last = null, homeless = null, before = null;
   const note = (event) => { last = event.target; homeless = null; };
   const changed = (button) => {
     const now = document.activeElement, nobody = !now || now === document.body || now.disabled;
     if (button.disabled && button === last && nobody) homeless = button.parentElement;
-    const next = homeless && nobody && homeless.querySelector("button:not([disabled])");
-    if (next) { next.focus({ preventScroll: true }); homeless = null; }
+    if (!homeless || !nobody) return;
+    const back = before && !before.disabled && homeless.contains(before) ? before : null;
+    const next = back ?? homeless.querySelector("button:not([disabled])");
+    if (next) { before = last; next.focus({ preventScroll: true }); homeless = null; }
   };
   view.addEventListener("focusin", note);
   return changed;

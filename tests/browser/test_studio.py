@@ -34,7 +34,7 @@ def studio(page):
 
 def opened(view, title):
     """Unfold a part of the view, if it is not unfolded."""
-    button = view.get_by_role("button", name=title)
+    button = view.get_by_role("button", name=title).first
     if "▸" in button.text_content():
         button.click()
         expect(button).to_contain_text("▾")
