@@ -9,6 +9,7 @@ usual mistakes stand in the modules of this folder, by what there is to say of t
 """
 
 from nst.checks.claims import claim
+from nst.checks.colours import kept_colours, matched_colours
 from nst.checks.common import Mistake
 from nst.checks.downhill import denoising, direction, stiffness, wolfe
 from nst.checks.features import convolution, normalise, receptive_field
@@ -26,6 +27,7 @@ from nst.checks.measures import (
     relative_distance,
 )
 from nst.checks.normalisations import paper_style, relative_style
+from nst.checks.places import guided_gram, mask_at_layer
 
 __all__ = [
     "Mistake",
@@ -39,8 +41,12 @@ __all__ = [
     "finite_difference",
     "gram",
     "gram_of_tiles",
+    "guided_gram",
     "installation",
+    "kept_colours",
     "loop",
+    "mask_at_layer",
+    "matched_colours",
     "multiplications",
     "normalise",
     "paper_style",

@@ -27,6 +27,10 @@ class Guide(NamedTuple):
         places = flat.nonzero()[:, 0]
         return cls(weights, places, flat[places])
 
+    def of_rows(self, x: Tensor) -> Tensor:
+        """Of a row for each position, those that count: (M, C) → (N, C)."""
+        return x if len(self.places) == len(x) else x.index_select(0, self.places)
+
 
 class Part(NamedTuple):
     """What a statistic has measured in a style picture: there, and its share in the target."""
@@ -73,4 +77,4 @@ def rows(features: Tensor, guide: Guide | None = None) -> Tensor:
     """(1, C, H, W) → (N, C): a row for each position that counts, of float32 at least."""
     x = features.permute(0, 2, 3, 1).flatten(0, 2)
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    return x if guide is None else x.index_select(0, guide.places)
+    return x if guide is None else guide.of_rows(x)

@@ -25,8 +25,7 @@ class Gram(Statistic):
         """(1, C, H, W) → (1, C, C): means over the positions of F·Fᵀ, divided by C."""
         if guide is None:
             return gram_matrix(features)
-        weighted = rows(features, guide) * guide.weights.sqrt()[:, None]
-        return Products.apply(weighted[None], features.shape[1])
+        return GuidedProducts.apply(rows(features), guide, features.shape[1])[None]
 
     def distance(self, measured: Tensor, target: Tensor, guide: Guide | None = None) -> Tensor:
         """Σ(G - A)²."""
@@ -79,10 +78,12 @@ class Covariance(Statistic):
 
     def measure(self, features: Tensor, guide: Guide | None = None) -> Tensor:
         """(1, C, H, W) → (C + 1, C): means of F·Fᵀ, and below them those of F."""
-        x = rows(features, guide)
-        weighted = x if guide is None else x * guide.weights.sqrt()[:, None]
-        second = Products.apply(weighted[None], len(x) if guide is None else 1)[0]
-        return torch.cat([second, mean(x, guide)[None]])
+        x = rows(features)
+        if guide is None:
+            second = Products.apply(x[None], len(x))[0]
+        else:
+            second = GuidedProducts.apply(x, guide, 1)
+        return torch.cat([second, mean(rows(features, guide), guide)[None]])
 
     def target(self, parts: Sequence[Part]) -> Tensor:
         """(2C + 1, C): the covariance, its root, and the mean."""
@@ -105,6 +106,30 @@ class Covariance(Statistic):
         """‖μ'‖² + tr Σ'."""
         channels = target.shape[1]
         return target[-1].square().sum() + target[:channels].trace()
+
+
+class GuidedProducts(torch.autograd.Function):
+    """Xᵀ diag(w) X / n of the rows that count, in fewer passes over them than autograd takes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, guide: Guide, n: int) -> Tensor:
+        """(M, C) → (C, C), as the product of √w X with itself, which stays symmetric."""
+        roots = guide.weights.sqrt()[:, None]
+        weighted = guide.of_rows(x) * roots
+        ctx.save_for_backward(weighted, roots, guide.places)
+        ctx.positions, ctx.n = len(x), n
+        return weighted.mT @ weighted / n
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """The gradient diag(w) X (G + Gᵀ) / n, where G is that with respect to the product."""
+        weighted, roots, places = ctx.saved_tensors
+        slope = (weighted @ ((gradient + gradient.mT) / ctx.n)).mul_(roots)
+        if len(slope) < ctx.positions:
+            everywhere = slope.new_zeros(ctx.positions, slope.shape[1])
+            slope = everywhere.index_copy_(0, places, slope)
+        return slope, None, None
 
 
 class TraceBetween(torch.autograd.Function):
