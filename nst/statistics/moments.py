@@ -11,6 +11,7 @@ from nst.losses import Products, gram_matrix, squared_distance
 from nst.statistics.common import Guide, Part, Statistic, rows
 
 SMALLEST = 1e-6  # added to variances, so that a silent channel has a slope
+MOST = 2 / 3  # of the positions: where more count, all are taken, which is faster than picking
 RIDGE = 1e-4  # added to covariances, as a share of the target's mean variance
 
 
@@ -114,10 +115,13 @@ class GuidedProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, guide: Guide, n: int) -> Tensor:
         """(M, C) → (C, C), as the product of √w X with itself, which stays symmetric."""
-        roots = guide.weights.sqrt()[:, None]
-        weighted = guide.of_rows(x) * roots
-        ctx.save_for_backward(weighted, roots, guide.places)
-        ctx.positions, ctx.n = len(x), n
+        if len(guide.places) > MOST * len(x):
+            places, roots = None, guide.map.flatten().sqrt()[:, None]
+        else:
+            x, places, roots = guide.of_rows(x), guide.places, guide.weights.sqrt()[:, None]
+        weighted = x * roots
+        ctx.save_for_backward(weighted, roots, places)
+        ctx.positions, ctx.n = guide.map.numel(), n
         return weighted.mT @ weighted / n
 
     @staticmethod
@@ -126,9 +130,9 @@ class GuidedProducts(torch.autograd.Function):
         """The gradient diag(w) X (G + Gᵀ) / n, where G is that with respect to the product."""
         weighted, roots, places = ctx.saved_tensors
         slope = (weighted @ ((gradient + gradient.mT) / ctx.n)).mul_(roots)
-        if len(slope) < ctx.positions:
+        if places is not None:
             everywhere = slope.new_zeros(ctx.positions, slope.shape[1])
-            slope = everywhere.index_copy_(0, places, slope)
+            slope = everywhere.index_add_(0, places, slope)
         return slope, None, None
 
 
