@@ -233,3 +233,17 @@ def test_without_a_control_nothing_is_computed_but_the_default_loss(quarter, pic
     terms, found = objective.loss_and_gradient(image)
     assert {n: t.item() for n, t in terms.items()} == {n: t.item() for n, t in expected.items()}
     assert torch.equal(found, gradient)
+
+
+@pytest.mark.parametrize("least", [0.1, 0.9])  # most positions count, and few
+@pytest.mark.parametrize("name", ["gram", "covariance"])
+def test_products_of_the_positions_that_count_and_their_gradient(name, least):
+    features = activations(11, channels=3)
+    weights = torch.rand(1, 1, 6, 7, generator=torch.Generator().manual_seed(3)).double()
+    guide = Guide.of(torch.where(weights < least, 0, weights) / weights[weights >= least].sum())
+    measure = STATISTICS[name].measure
+    mean, _, second = moments(features, guide)
+    wanted = second / 3 if name == "gram" else np.vstack([second, mean])
+    np.testing.assert_allclose(measure(features, guide).squeeze(0).numpy(), wanted, atol=1e-12)
+    x = features.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: measure(x, guide), x)
