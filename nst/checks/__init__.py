@@ -11,6 +11,12 @@ usual mistakes stand in the modules of this folder, by what there is to say of t
 from nst.checks.claims import claim
 from nst.checks.colours import kept_colours, matched_colours
 from nst.checks.common import Mistake
+from nst.checks.distributions import (
+    gaussian_distance,
+    mean_std_distance,
+    nearest_distance,
+    sliced_distance,
+)
 from nst.checks.downhill import denoising, direction, stiffness, wolfe
 from nst.checks.features import convolution, normalise, receptive_field
 from nst.checks.gradients import descent, finite_difference
@@ -39,6 +45,7 @@ __all__ = [
     "descent",
     "direction",
     "finite_difference",
+    "gaussian_distance",
     "gram",
     "gram_of_tiles",
     "guided_gram",
@@ -47,7 +54,9 @@ __all__ = [
     "loop",
     "mask_at_layer",
     "matched_colours",
+    "mean_std_distance",
     "multiplications",
+    "nearest_distance",
     "normalise",
     "paper_style",
     "psnr",
@@ -56,6 +65,7 @@ __all__ = [
     "relative_distance",
     "relative_style",
     "similarity",
+    "sliced_distance",
     "stiffness",
     "style_left",
     "style_loss",
