@@ -107,7 +107,8 @@ def train_a_painter(arguments: Sequence[str]) -> int:
     styles = [as_image(style, STYLE_SIZE, place) for style in options.styles]
     photographs = read_photographs(pictures_in(options.photos))
     painter = StylesPainter(names, options.channels, options.blocks).to(place)
-    training = Training(painter, photographs, styles, options.size, options.batch)
+    given = options.size, options.batch, options.style_weight
+    training = Training(painter, photographs, styles, *given)
     status = 0
     try:
         with tqdm(total=options.steps, desc=", ".join(names)) as bar:
@@ -170,6 +171,13 @@ def train_parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=3000, help="3000 for each style are a good start")
     add("--size", type=int, default=128, metavar="PIXELS", help="of the crops to learn from (128)")
     add("--batch", type=int, default=3, help="crops at each step (3)")
+    add(
+        "--style-weight",
+        type=float,
+        default=15.0,
+        metavar="W",
+        help="of the style's loss, the content's being 1 (15)",
+    )
     add(
         "--channels",
         type=listed(int, "three whole numbers, as 8,16,32"),
