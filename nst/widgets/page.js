@@ -101,7 +101,7 @@ function complete(view) {
 // A button that can no longer be pressed loses the focus: one beside it that can be gets it, and if
 // it can be pressed again when that one cannot, it gets the focus back.
 function keepFocus(view) {
-  let last = null, homeless = null, before = null;
+  let last = null, homeless = null, before = null, given = null;
   const note = (event) => { last = event.target; homeless = null; };
   const changed = (button) => {
     const now = document.activeElement, nobody = !now || now === document.body || now.disabled;
@@ -109,7 +109,11 @@ function keepFocus(view) {
     if (!homeless || !nobody) return;
     const back = before && !before.disabled && homeless.contains(before) ? before : null;
     const next = back ?? homeless.querySelector("button:not([disabled])");
-    if (next) { before = last; next.focus({ preventScroll: true }); homeless = null; }
+    if (!next) return;
+    if (last !== given) before = last; // that somebody chose
+    given = next;
+    next.focus({ preventScroll: true });
+    homeless = null;
   };
   view.addEventListener("focusin", note);
   return changed;
