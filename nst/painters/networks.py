@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nst.errors import SettingsError
 from nst.networks import VGG, load_network
 
 SMALLEST = 1e-5  # added to variances, so that a silent channel is divided by something
@@ -150,9 +151,15 @@ class StylesPainter(Painter):
         return self.out(x).float().sigmoid()
 
     def condition(self, style: str | Tensor) -> Tensor:
-        """All of one style: (1, S + 1)."""
-        share = torch.zeros(1, len(self.styles) + 1)
-        share[0, (*self.styles, PHOTOGRAPH).index(style)] = 1
+        """All of one style: (1, S + 1). Raises SettingsError for one that it was not taught."""
+        names = (*self.styles, PHOTOGRAPH)
+        if not (isinstance(style, str) and style in names):
+            raise SettingsError(
+                f"this painter was taught {', '.join(self.styles)}; for other styles leave the "
+                "painter out, or take 'any'"
+            )
+        share = torch.zeros(1, len(names))
+        share[0, names.index(style)] = 1
         return share.to(self.out.weight.device)
 
     def unchanged(self, image: Tensor) -> Tensor:
