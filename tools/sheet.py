@@ -13,8 +13,8 @@ import nst
 from nst.images import open_image, postprocess_image
 
 PHOTOGRAPHS = ("astronaut", "cat", "coffee", "rocket")
-CELL, SMALL, GAP = 240, 176, 6  # pixels: of the cells of either sheet, and between them
-QUALITY = {CELL: None, SMALL: 88}
+CELL, SMALL, GAP = 240, 124, 6  # pixels: of the cells of either sheet, and between them
+QUALITY = {CELL: None, SMALL: 60}
 
 
 def main() -> None:
