@@ -136,7 +136,8 @@ ROOMS = {
     "transfer",
     "judges": "errors files networks features control statistics",
     "plots": "errors images features grids judges",
-    "checks": "errors files devices networks losses statistics control settings grids judges",
+    "checks": "errors files devices networks losses statistics control settings painters grids "
+    "judges",
     "widgets": f"errors files devices control painters {METHOD} cache grids",
     "cli": f"errors files devices control {METHOD} grids plots",
     "__init__": f"errors control {METHOD} grids",

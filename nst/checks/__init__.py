@@ -33,11 +33,14 @@ from nst.checks.measures import (
     relative_distance,
 )
 from nst.checks.normalisations import paper_style, relative_style
+from nst.checks.one_pass import adain, conditional_norm, instance_norm, training_step
 from nst.checks.places import guided_gram, mask_at_layer
 
 __all__ = [
     "Mistake",
+    "adain",
     "claim",
+    "conditional_norm",
     "content_loss",
     "convolution",
     "covariance",
@@ -50,6 +53,7 @@ __all__ = [
     "gram_of_tiles",
     "guided_gram",
     "installation",
+    "instance_norm",
     "kept_colours",
     "loop",
     "mask_at_layer",
@@ -72,6 +76,7 @@ __all__ = [
     "surprise",
     "total_loss",
     "total_variation",
+    "training_step",
     "undominated",
     "wolfe",
 ]
