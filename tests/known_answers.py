@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from nst import losses
-from nst.checks import ps1, ps2, ps3, ps4, ps5
+from nst.checks import ps1, ps2, ps3, ps4, ps5, ps6
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -88,7 +88,7 @@ def expected(name, answer):
 
 
 # What some answers replace.
-KEPT = {module: dict(vars(module)) for module in (torch, losses, ps1, ps2, ps3, ps4, ps5)}
+KEPT = {module: dict(vars(module)) for module in (torch, losses, ps1, ps2, ps3, ps4, ps5, ps6)}
 
 
 def is_check(cell):

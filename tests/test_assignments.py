@@ -239,6 +239,7 @@ COURSE = {
     "06_optimizer",
     "07_choosing_layers",
     "08_speed_and_size",
+    "11_one_pass",
 }
 SEE = re.compile(r'\.(?:part|attempts)\(\s*"(\w+)"(?:,\s*"([^"]+)")?')
 

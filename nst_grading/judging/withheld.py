@@ -21,6 +21,11 @@ LOSSES = {"losses": "content_loss style_loss squared_distance SquaredDistance to
 GRAM = {"losses": "*"}
 LOOPS = dict.fromkeys(("loop", "transfer", "optimizers", "optimizers.plain"), "*")
 LOOPS |= {"optimizers.lbfgs": "*", "optimizers.bounds": "*", "optimizers.guess": "*"}
+PASSES = {
+    "painters.networks": "normalise mixed",
+    "painters.painting": "shares_of",
+    "painters.training": "Training losses relative",
+}
 FILES = {"images": "load_image open_image preprocess_image to_tensor upright decoded fit fitted"}
 WITHHELD: dict[str, dict[str, str]] = {
     "load_picture": FILES,
@@ -29,6 +34,8 @@ WITHHELD: dict[str, dict[str, str]] = {
     **dict.fromkeys(("channel_products", "gram_matrix", "paper_loss", "style_distance"), GRAM),
     **dict.fromkeys(("content_loss", "style_loss", "total_variation", "content_gradient"), LOSSES),
     "make_objective": {"objective": "*"},
+    **dict.fromkeys(("instance_norm", "adain", "shares_of", "conditional_norm"), PASSES),
+    **dict.fromkeys(("share", "painting_loss", "train"), PASSES),
     **dict.fromkeys(("paint_adam", "paint_lbfgs", "fixed_1", "fixed_2", "fixed_3"), LOOPS),
 }
 QUIET = '''\
