@@ -25,6 +25,8 @@ PASSES = {
     "painters.networks": "normalise mixed",
     "painters.painting": "shares_of",
     "painters.training": "Training losses relative",
+    "judges": "content_changed",
+    "objective": "*",
 }
 FILES = {"images": "load_image open_image preprocess_image to_tensor upright decoded fit fitted"}
 WITHHELD: dict[str, dict[str, str]] = {
