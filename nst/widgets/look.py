@@ -15,7 +15,7 @@ from nst.widgets.thumbnails import Thumbnails
 
 USUAL = Settings()
 RATIO = USUAL.style_weight / USUAL.content_weight  # of the weights, in the slider's middle
-MIDDLE = 0.8  # strength of a painting in one pass in the slider's middle
+MIDDLE = 0.7  # strength of a painting in one pass in the slider's middle
 STATISTICS = {
     "textures (Gram matrices)": "gram",
     "means and deviations": "mean-std",
