@@ -237,7 +237,7 @@ def test_a_gpu_too_full_for_the_pictures_is_an_error_with_a_sentence(picture, ot
     def full(*_):
         raise torch.cuda.OutOfMemoryError("no memory")
 
-    monkeypatch.setattr("nst.transfer.load", full)
+    monkeypatch.setattr("nst.transfer.as_image", full)
     with pytest.raises(SettingsError, match="too little memory left"):
         style_transfer(picture, other, **SMALL)
 

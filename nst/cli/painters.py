@@ -40,7 +40,7 @@ The sample styles have a painter of their own; for any other picture there is on
 the first time, and is weaker. `nst photo.jpg starry` takes longer, and paints better.
 
 Frames are painted one by one, and flicker: where the picture moves by a pixel, the painting changes
-by 28 of 255 in the mean, and by 4 where it moves by four pixels. `nst frames starry` starts each
+by 28 of 255 in the mean, and by 3 where it moves by four pixels. `nst frames starry` starts each
 frame from the last one's painting.
 """
 

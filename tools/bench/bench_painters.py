@@ -1,5 +1,6 @@
 """The benchmark's rows on painting in one pass: its time, and what the optimiser makes of it."""
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -54,11 +55,13 @@ def worth(pairs: Pairs = EVERY[::5], size: int = 384, most: int = 60) -> Iterato
         steps.append(number)
         seen = look(by, photograph)
         ours, theirs = (content_changed(look(by, p), seen) for p in (painting, picture))
-        moved.append(ours / theirs)
+        moved.append(ours / theirs if theirs else math.inf)  # worth no step at all
     label = f"{len(pairs)} pairs, {size} px, median: "
     median = float(statistics.median(steps))
     bar = 14.0
-    yield Row(SECTION, label + "steps that it is worth", "", "", median, bar, bar / median, 1)
+    yield Row(
+        SECTION, label + "steps that it is worth", "", "", median, bar, bar / max(median, 1), 1
+    )
     ratio = statistics.median(moved)
     yield Row(SECTION, label + "content changed", "optimiser", "", ratio, 1.0, ratio, 1.2)
 
