@@ -49,7 +49,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 FACTOR, TOLERANCE = 1.5, 0.05  # of the stated time; of key numbers
 WIDEST, COVER = 1100, 900  # pixels
-QUALITIES = 82, 74, 66, 58  # of JPEGs: the first with which a notebook is small enough
+QUALITIES = 82, 74, 66, 58, 50  # of JPEGs: the first with which a notebook is small enough
 ENOUGH, LARGEST = 950_000, 1_500_000  # bytes of a notebook: aimed at, allowed
 # Pillow writes what it optimises through a buffer, which has to hold a whole noisy figure.
 ImageFile.MAXBLOCK = 2**25
