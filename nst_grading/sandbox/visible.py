@@ -5,6 +5,7 @@ and its packages, and this kit. Nothing else is there for it, whatever else the 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 OURS = ("nst", "nst_grading")
@@ -24,17 +25,17 @@ def visible(kit: Path | None = None) -> dict[Path, Path]:
         kit: stands for the package `nst`, and nothing for `nst_grading`; without it, both are seen.
 
     Of Python's own places only the parts that programs need, since they may lie in somebody's home
-    or hold much else; of loaded packages that are elsewhere, such as this one in its repository,
-    the packages alone.
+    or hold much else; of installed packages that are elsewhere, such as this one in its repository,
+    the packages alone. What else may be loaded, such as tests, is nobody's to see.
     """
     roots = ("/usr", "/usr/local", sys.prefix, sys.exec_prefix, sys.base_prefix)
     places = [Path(root) / part for root in roots for part in PARTS]
     places += map(Path, (*SYSTEM, PROCESSORS))
     places += [Path("/etc") / name for name in SETTINGS]
     places += [p for p in map(Path, sys.path) if p.name in ("site-packages", "dist-packages")]
-    for name, module in list(sys.modules.items()):
-        if "." not in name and (folders := getattr(module, "__path__", None)):
-            places += [Path(folder) for folder in folders if isinstance(folder, str)]
+    for name in {*OURS, *packages_distributions()} & {*sys.modules}:
+        folders = getattr(sys.modules[name], "__path__", ())
+        places += [Path(folder) for folder in folders if isinstance(folder, str)]
     ours = [Path(p) for name in OURS for p in sys.modules[name].__path__] if kit else []
     places.append(sys.modules["nst.images"].DATA)
     found: dict[Path, Path] = {}

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import socket
+import sys
+import types
 from pathlib import Path
 
 import psutil
@@ -60,6 +62,15 @@ def test_without_namespaces_python_is_watched(tmp_path, monkeypatch):
     assert "own folder" in said["writes"]
     assert "own folder" in said["removes"] and "other processes" in said["kills"]
     assert "no network" in said["calls"] and said["works"] == ""
+
+
+def test_packages_are_seen_where_they_were_installed_and_others_not(tmp_path, monkeypatch):
+    for name in ("torch", "stray"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+        sys.modules[name].__path__ = [str(tmp_path / name)]
+        (tmp_path / name).mkdir()
+    seen = visible()
+    assert tmp_path / "torch" in seen and tmp_path / "stray" not in seen
 
 
 def refuse(*_):
