@@ -112,8 +112,9 @@ def test_a_convolution_and_its_relu(device, padding):
 
 def test_a_convolution_its_relu_and_max_pooling(kernels, device):
     """Where all four of a pooling's activations are 0, no gradient goes on."""
+    torch.manual_seed(0)  # as many zeros each time
     convolution = torch.nn.Conv2d(5, 7, 3, padding=1, device=device).requires_grad_(False)
-    convolution.bias.fill_(-1.0)
+    convolution.bias.fill_(-0.7)
     x = torch.randn(2, 5, 7, 10, device=device, requires_grad=True)
     y = ConvolutionReLUPool.apply(x, convolution.weight, convolution.bias, (1, 1))
     expected = F.max_pool2d(convolution(x).relu(), 2)
