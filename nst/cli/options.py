@@ -79,14 +79,7 @@ def add_files(add: Callable[..., Any]) -> None:
         help="the content, then one or more styles: paths, URLs or sample names; a folder as the "
         "content holds a film's frames, of which each is started from the last one's result",
     )
-    add("-o", "--output", metavar="FILE", help="PNG, JPEG or WebP (out.png); a folder for frames")
-    add("--quality", type=int, metavar="N", help="of JPEG and WebP, from 1 to 100 (95)")
-    add(
-        "--alpha",
-        choices=("white", "keep"),
-        default="white",
-        help="lay a transparent photograph on white, or keep its outline",
-    )
+    add_output(add)
     add(
         "--resume",
         metavar="FOLDER",
@@ -107,6 +100,18 @@ def add_files(add: Callable[..., Any]) -> None:
         dest="num_steps",
         metavar="N",
         help="steps at each size",
+    )
+
+
+def add_output(add: Callable[..., Any]) -> None:
+    """The options of what is written."""
+    add("-o", "--output", metavar="FILE", help="PNG, JPEG or WebP (out.png); a folder for frames")
+    add("--quality", type=int, metavar="N", help="of JPEG and WebP, from 1 to 100 (95)")
+    add(
+        "--alpha",
+        choices=("white", "keep"),
+        default="white",
+        help="lay a transparent photograph on white, or keep its outline",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from nst.cli.film import FILM, clear, folder_of, frames_in, result_names
-from nst.cli.options import described, listed
+from nst.cli.options import add_output, described, listed
 from nst.cli.output import print_line
 from nst.cli.targets import STREAM, Target, is_folder, read_streams
 from nst.devices import pick_device
@@ -136,7 +136,7 @@ def paint_parser() -> argparse.ArgumentParser:
         metavar="PICTURE",
         help="the photograph, or a folder of a film's frames; then one or more styles to mix",
     )
-    add("-o", "--output", metavar="FILE", help="PNG, JPEG or WebP (out.png); a folder for frames")
+    add_output(add)
     add("--strength", type=float, default=1.0, help="from 0, the photograph, to 1, the painting")
     add("--size", type=int, metavar="PIXELS", help="long side; by default the photograph's own")
     add(
@@ -153,13 +153,6 @@ def paint_parser() -> argparse.ArgumentParser:
         help="shares of the styles",
     )
     add("--painter", metavar="FILE", help="one that nst train has written")
-    add("--quality", type=int, metavar="N", help="of JPEG and WebP, from 1 to 100 (95)")
-    add(
-        "--alpha",
-        choices=("white", "keep"),
-        default="white",
-        help="lay a transparent photograph on white, or keep its outline",
-    )
     add("--device", help="cpu, cuda, mps; by default a GPU if there is one")
     parser.set_defaults(sidecar=False)
     return parser

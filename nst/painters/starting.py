@@ -42,11 +42,20 @@ def first_painting(
     if not masks:
         condition = mixed(conditions, [share / sum(shares) for share in shares])
         return in_one_pass(painter, content, condition)
-    whole = torch.zeros_like(content)
-    covered = torch.full_like(content[:, :1], 1e-6)
-    for region, condition in zip(regions(styles, masks, (), (), (), ()), conditions, strict=True):
+    return joined(content, masks, [in_one_pass(painter, content, row) for row in conditions])
+
+
+def joined(content: Tensor, masks: Sequence[Tensor], paintings: Sequence[Tensor]) -> Tensor:
+    """Each painting in its region; where none is, the content stays.
+
+    Args:
+        content, paintings: (1, 3, H, W) in [0, 1].
+        masks: (1, 1, H, W); the last painting may have none, and gets what the others leave.
+    """
+    whole, covered = torch.zeros_like(content), torch.full_like(content[:, :1], 1e-6)
+    places = regions(paintings, masks, (), (), (), ())
+    for region, painting in zip(places, paintings, strict=True):
         assert region.mask is not None
-        whole += region.mask * in_one_pass(painter, content, condition)
+        whole += region.mask * painting
         covered += region.mask
-    # Where no region is, the content stays.
     return torch.lerp(content, whole / covered, covered.clamp(max=1)).clamp(0, 1)

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -11,12 +11,13 @@ from torch import Tensor
 
 from nst.control.colours import grey, recolour
 from nst.control.masks import load_mask
-from nst.control.regions import regions, spread
+from nst.control.regions import spread
 from nst.devices import pick_device
 from nst.images import preprocess_image
 from nst.painters import load_painter
 from nst.painters.networks import mixed
 from nst.painters.painting import in_strokes
+from nst.painters.starting import joined
 from nst.painters.tiles import in_one_pass, own_condition
 from nst.painters.training import STYLE_SIZE
 from nst.settings import Settings
@@ -73,7 +74,8 @@ class Easel:
             return (painting + (1 - strength) * missing).clamp(0, 1)
 
         if settings.masks:
-            painting = by_regions(content, settings.masks, [pass_by(row) for row in rows])
+            masks = [load_mask(name, content) for name in settings.masks]
+            painting = joined(content, masks, [pass_by(row) for row in rows])
         else:
             shares = settings.style_blend or (1.0,) * used
             painting = pass_by(mixed(rows, [share / sum(shares) for share in shares]))
@@ -95,18 +97,6 @@ class Easel:
         painter, content = load_painter(kind, self.place), self.content(name, size)
         same = own_condition(painter, content)
         return same, content - in_one_pass(painter, content, same)
-
-
-def by_regions(content: Tensor, names: Sequence[str], paintings: list[Tensor]) -> Tensor:
-    """Each painting in its region, as the masks' names say; elsewhere the photograph stays."""
-    masks = [load_mask(name, content) for name in names]
-    places = regions(paintings, masks, (), (), (), ())
-    whole, covered = torch.zeros_like(content), torch.full_like(content[:, :1], 1e-6)
-    for region, painting in zip(places, paintings, strict=True):
-        assert region.mask is not None
-        whole += region.mask * painting
-        covered += region.mask
-    return torch.lerp(content, whole / covered, covered.clamp(max=1)).clamp(0, 1)
 
 
 def strokes_of(settings: Settings) -> float:
