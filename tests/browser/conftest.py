@@ -209,6 +209,10 @@ def new_page(chromium, tmp_path):
     for number, (page, errors, abroad) in enumerate(opened):
         if not page.is_closed():
             page.screenshot(path=tmp_path / f"last-{number}.png")  # for whoever looks for a fault
+            # As a person closes it: the app then ends its kernel, of which it has only so many.
+            page.on("dialog", lambda dialog: dialog.accept())
+            with page.expect_event("close"):
+                page.close(run_before_unload=True)
         page.context.close()
         found += [e for e in errors if not any(harmless in e for harmless in HARMLESS)]
         left += abroad
