@@ -242,14 +242,16 @@ def test_the_stated_time_is_held_against_the_measured(seconds, wrong):
 def test_curious_readers_try_two_sizes_and_three_other_pictures(kept):
     known = [name for names in nst.sample_names().values() for name in names]
     for path in COURSE:
-        (parameters,) = tool.tagged(kept[path], "parameters")
-        tried = course.variations(parameters.source)
+        tried = course.variations(kept[path])
+        fast = tool.fast_values(kept[path])
         sizes, others = tried[:2], tried[2:]
-        assert [set(change) for change in sizes] == [{"SIZE"}] * 2
+        assert [change["SIZE"] for change in sizes] == [64, 384]
+        assert all(change | fast == fast | {"SIZE": fast["SIZE"]} for change in sizes)
         assert len(others) in (0, 3)
         for change in others:
-            pictures = [value for name, value in change.items() if name != "SIZE"]
+            pictures = [value for name, value in change.items() if name not in fast]
             assert pictures and set(pictures) <= set(known)
+            assert not any(isinstance(value, list) for value in change.values())
 
 
 def test_what_raises_under_other_settings_is_reported():

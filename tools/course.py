@@ -3,8 +3,9 @@
     python tools/course.py [NAME …]
 
 NAME is a notebook's name or the beginning of it ("03"); by default all of the course. Each is run
-with few steps, once for each of `VARIATIONS`, and nothing may raise. Claims need not hold, since
-the texts speak of the settings that the notebooks come with.
+with few steps, once for each of its variations, and nothing may raise. Claims need not hold, since
+the texts speak of the settings that the notebooks come with. At other sizes lists are as short as
+in a fast run; with other pictures they are whole.
 """
 
 import ast
@@ -25,17 +26,22 @@ SIZES = 64, 384
 ENOUGH = 96  # pixels, where other pictures are tried
 
 
-def variations(parameters: str) -> list[dict[str, Any]]:
+def variations(notebook: NotebookNode) -> list[dict[str, Any]]:
     """What to change: the size twice, then the pictures three times, where there are any."""
-    names = [node.targets[0].id for node in ast.parse(parameters).body]  # type: ignore[attr-defined]
+    (parameters,) = tagged(notebook, "parameters")
+    body = ast.parse(parameters.source).body
+    names = [node.targets[0].id for node in body]  # type: ignore[attr-defined]
     chosen = [name for name in names if name in PICTURES]
     others = [{n: PICTURES[n][i] for n in chosen} for i in range(3)] if chosen else []
-    return [{"SIZE": size} for size in SIZES] + [{"SIZE": ENOUGH} | other for other in others]
+    fast = fast_values(notebook)
+    whole = {name: value for name, value in fast.items() if not isinstance(value, list)}
+    sizes = [fast | {"SIZE": size} for size in SIZES]
+    return sizes + [whole | {"SIZE": ENOUGH} | other for other in others]
 
 
 def attempt(notebook: NotebookNode, changes: dict[str, Any]) -> str | None:
-    """Run it so, with few steps; what went wrong, if anything."""
-    change(notebook, fast_values(notebook) | changes)
+    """Run it so; what went wrong, if anything."""
+    change(notebook, changes)
     try:
         execute(notebook)
     except (CellExecutionError, RuntimeError) as error:
@@ -49,8 +55,7 @@ def main() -> int:
     for path in notebooks(sys.argv[1:]):
         if not path.name[0].isdigit():
             continue
-        (parameters,) = tagged(read(path), "parameters")
-        for changes in variations(parameters.source):
+        for changes in variations(read(path)):
             trouble = attempt(read(path), changes)
             print(f"{'✗' if trouble else '✓'} {path.stem} {changes}", trouble or "", flush=True)
             wrong += trouble is not None

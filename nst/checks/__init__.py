@@ -8,7 +8,7 @@ prints a tick, or raises a `Mistake` that names what went wrong. Of a stub, whic
 usual mistakes stand in the modules of this folder, by what there is to say of them.
 """
 
-from nst.checks.claims import claim
+from nst.checks.claims import all_ran, claim
 from nst.checks.colours import kept_colours, matched_colours
 from nst.checks.common import Mistake
 from nst.checks.distributions import (
@@ -39,6 +39,7 @@ from nst.checks.places import guided_gram, mask_at_layer
 __all__ = [
     "Mistake",
     "adain",
+    "all_ran",
     "claim",
     "conditional_norm",
     "content_loss",

@@ -154,3 +154,10 @@ def test_claims_say_whether_they_hold_and_go_on(capsys):
     kept, broken = capsys.readouterr().out.splitlines()
     assert kept == "✓ as the text says: deeper is coarser"
     assert broken.startswith("✗ not with these settings: deeper is coarser; here 1 and 2 (the text")
+
+
+def test_claims_about_what_did_not_run_are_left_out_with_a_word(capsys):
+    assert checks.all_ran(["gram", "sliced"], ("sliced", "nearest", "gram"))
+    assert not capsys.readouterr().out
+    assert not checks.all_ran({"gram": 0, "sliced": 0, "nearest": 0}, ["gram"])
+    assert "sliced, nearest, which was not run" in capsys.readouterr().out
