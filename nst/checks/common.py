@@ -6,6 +6,7 @@ import contextlib
 import functools
 import inspect
 import io
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor
 
 Function = Callable[..., Any]
 Case = tuple[Any, ...]  # the arguments of one call
+SCALED = "right but for a factor: it is {:.4g} times what it should be."
 
 
 class Mistake(AssertionError):  # noqa: N818, as readers see it
@@ -49,7 +51,29 @@ def compare(
         for remark, wrong in mistakes.items():
             if all(same(function, wrong, other, tolerance) for other in cases):
                 raise Mistake(remark)
-        raise Mistake(difference(answer, wanted))
+        raise Mistake(scaled(function, right, cases) or difference(answer, wanted))
+
+
+def scaled(function: Function, right: Function, cases: Sequence[Case]) -> str:
+    """A sentence if the answers to all cases are the right ones times one number; else nothing.
+
+    One scalar is always some number times another, so that it takes two.
+    """
+    try:
+        pairs = [
+            [torch.as_tensor(f(*case)).detach().double() for f in (function, right)]
+            for case in cases
+        ]
+        if any(answer.shape != wanted.shape for answer, wanted in pairs):
+            return ""
+        answers, wanted = (
+            torch.cat([x.flatten() for x in them]) for them in zip(*pairs, strict=True)
+        )
+        factor = (answers @ wanted / (wanted @ wanted)).item()
+    except Exception:
+        return ""
+    known = len(answers) > 1 and factor and math.isfinite(factor)
+    return SCALED.format(factor) if known and close(answers, factor * wanted, 1e-3) else ""
 
 
 def call(function: Function, case: Case) -> Any:
@@ -197,8 +221,10 @@ def difference(answer: Any, wanted: Any) -> str:
         return "it has values that are not finite (NaN or infinity)."
     ratio = answer.double() / wanted.double()
     ratio = ratio[torch.isfinite(ratio)]
-    if len(ratio) and (ratio.max() - ratio.min()).abs() < 1e-3 * ratio.mean().abs():
-        return f"right but for a factor: it is {ratio.mean().item():.4g} times what it should be."
+    if len(ratio) > 1 and (ratio.max() - ratio.min()).abs() < 1e-3 * ratio.mean().abs():
+        return SCALED.format(ratio.mean().item())
+    if not answer.ndim:
+        return f"it is {answer.item():.4g}, and should be {wanted.item():.4g}."
     first = (answer - wanted).abs().flatten().argmax()
     return (
         f"the shape is right, the values are not: one is {answer.flatten()[first].item():.4g}, "

@@ -91,7 +91,7 @@ def best(table, axis=1):
         (
             "gaussian_distance",
             lambda *c: gaussian(*c, product=lambda s, t: sqrtm(t) @ s @ s @ sqrtm(t)),
-            "factor|values",
+            "^it is -?[\\d.e+]+, and should be [\\d.]+\\.$",
         ),
         (
             "gaussian_distance",
@@ -100,6 +100,7 @@ def best(table, axis=1):
             ),
             "two roots",
         ),
+        ("gaussian_distance", lambda *c: 3 * gaussian(*c), "right but for a factor: it is 3 times"),
         ("sliced_distance", lambda *c: sliced(*c, axis=None), "nothing is put in order"),
         ("sliced_distance", lambda *c: sliced(*c, axis=0), "across the directions"),
         ("sliced_distance", lambda *c: sliced(*c, power=1), "square them"),

@@ -43,7 +43,7 @@ RIGHT = [
         ("style_left", lambda *f: left(*f, by=lambda a: a), "the style's own size"),
         ("style_left", lambda *f: left(*f, power=0.5), "root"),
         ("style_left", lambda *f: left(*f, power=-1), "upside down"),
-        ("style_left", lambda *f: left(*f) + 1, "but for a factor|values are not"),
+        ("style_left", lambda *f: left(*f) + 1, "^it is [\\d.]+, and should be [\\d.]+\\.$"),
         ("undominated", lambda points: front(points, strict=True), "as good in one number"),
         ("undominated", lambda points: [not x for x in front(points)], "the other way round"),
         ("undominated", lambda points: front([(-x, -y) for x, y in points]), "higher was taken"),
