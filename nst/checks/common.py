@@ -9,6 +9,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -199,7 +200,7 @@ def same(function: Function, wrong: Function, case: Case, tolerance: float) -> b
 
 def close(answer: Any, wanted: Any, tolerance: float) -> bool:
     """Whether the answer is a tensor, or a number, of the wanted shape and values."""
-    if not isinstance(answer, Tensor | float | int):
+    if not isinstance(answer, Tensor | Real):
         return False
     answer, wanted = torch.as_tensor(answer), torch.as_tensor(wanted)
     if answer.shape != wanted.shape:
@@ -212,7 +213,7 @@ def close(answer: Any, wanted: Any, tolerance: float) -> bool:
 
 def difference(answer: Any, wanted: Any) -> str:
     """What an unknown wrong answer has and should have: its type, its shape, or its values."""
-    if not isinstance(answer, Tensor | float | int):
+    if not isinstance(answer, Tensor | Real):
         return f"it returns {describe(answer)}, not a tensor. Does every branch end in return?"
     answer, wanted = torch.as_tensor(answer).detach(), torch.as_tensor(wanted)
     if answer.shape != wanted.shape:
@@ -238,7 +239,8 @@ def describe(value: Any) -> str:
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {describe(v)}" for key, v in value.items()) + "}"
-    return "None" if value is None else f"{type(value).__name__} {value!r:.40}"
+    shown = " ".join(repr(value).split())  # in one line
+    return "None" if value is None else f"{type(value).__name__} {shown:.40}"
 
 
 def gradient_flows(function: Function, case: Case, inside: Tensor) -> None:

@@ -97,6 +97,10 @@ def undominated(function: Function) -> None:
         "and not the same.": rule(lambda q, p: q[0] < p[0] and q[1] < p[1]),
         "a point is counted as beaten by itself, or by its like: nobody is better in one number "
         "there.": rule(lambda q, p: q[0] <= p[0] and q[1] <= p[1]),
+        "equal points beat each other; a point that beats another has to be better in one of the "
+        "two numbers.": lambda points: torch.tensor(
+            [float(sum(q[0] <= p[0] and q[1] <= p[1] for q in points) == 1) for p in points]
+        ),
         "being worse in one number is no defeat: the other has to be as good in both.": rule(
             lambda q, p: q[0] < p[0] or q[1] < p[1]
         ),

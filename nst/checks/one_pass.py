@@ -82,6 +82,11 @@ def training_step(function: Function) -> None:
             raise Mistake(
                 "optimizer.step() comes before backward(), which needs the weights as they were."
             ) from mistake
+        if "does not require grad" in str(mistake):
+            raise Mistake(
+                "no gradient leads from the loss to the painter's weights: the loss is that of "
+                "painter(photographs), without torch.no_grad() or .detach()."
+            ) from mistake
         raise
     wanted, own = follow(step, photographs)
     if not torch.equal(given, photographs):
@@ -89,7 +94,7 @@ def training_step(function: Function) -> None:
     if torch.equal(painter.weight, fresh().weight):
         raise Mistake(
             "the painter's weights have not moved: loss.backward() gives them gradients, and "
-            "optimizer.step() moves them."
+            "optimizer.step() moves them; zero_grad() between the two would take these away."
         )
     usual = {
         "the gradients of all steps add up: optimizer.zero_grad() before backward().": piled_up,
@@ -232,6 +237,16 @@ def adain(function: Function) -> None:
         ),
         "it is only normalised: multiply by the style's deviation, and add its mean.": (
             lambda x, y: by(x, torch.zeros(1, 1), torch.ones(1, 1))
+        ),
+        "the deviations divide by N - 1; here they divide by the number of positions: "
+        "correction=0.": lambda x, y: normalise(
+            x, y.std((2, 3)), moments(y)[0], over(2, 3, correction=1)
+        ),
+        "the deviations are swapped: divide by the content's, multiply by the style's.": (
+            lambda x, y: (
+                (x - own_moments(x)[0]) * (own_moments(x)[1] / own_moments(y)[1]).sqrt()
+                + own_moments(y)[0]
+            )
         ),
         "it multiplies by the style's variance; take its root.": lambda x, y: by(
             x, moments(y)[0], moments(y)[1].square()

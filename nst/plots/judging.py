@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 from nst.judges import undominated
-from nst.plots.common import QUIET, WIDTH, Shown
+from nst.plots.common import LOGARITHMIC, QUIET, WIDTH, Shown
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; the marks do so without colour.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -40,7 +40,8 @@ def fronts(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
         on_front = _draw_front(axes, groups, notes)
-        axes.set(xscale="log", yscale="log", xlabel=names[0], ylabel=names[1])
+        axes.set(xscale="log", yscale="log")
+        axes.set(xlabel=f"{names[0]} ({LOGARITHMIC})", ylabel=f"{names[1]} ({LOGARITHMIC})")
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_major_formatter(FormatStrFormatter("%g"))

@@ -25,6 +25,12 @@ def front(points, strict=False):
     return [not any((q <= p).all() and (q < p).any() for q in x) for p in x]
 
 
+def unlike(points):
+    """Compares each with all others by place in the list, so that equal points beat each other."""
+    x = np.array(points)
+    return [not (np.delete(x, i, 0) <= p).all(1).any() for i, p in enumerate(x)]
+
+
 def likelihood(strengths, votes, sign=-1, swap=1):
     s = [swap * (strengths[w] - strengths[lost]) for w, lost in votes]
     return float(sign * -np.logaddexp(0, -np.array(s)).sum())
@@ -34,6 +40,7 @@ RIGHT = [
     (checks.style_left, left),
     (checks.undominated, front),
     (checks.surprise, likelihood),
+    (checks.surprise, lambda *a: np.float32(likelihood(*a))),
 ]
 
 
@@ -44,12 +51,14 @@ RIGHT = [
         ("style_left", lambda *f: left(*f, power=0.5), "root"),
         ("style_left", lambda *f: left(*f, power=-1), "upside down"),
         ("style_left", lambda *f: left(*f) + 1, "^it is [\\d.]+, and should be [\\d.]+\\.$"),
+        ("style_left", lambda *f: 0.5 * left(*f), "factor: it is 0.5 times"),
         ("undominated", lambda points: front(points, strict=True), "as good in one number"),
         ("undominated", lambda points: [not x for x in front(points)], "the other way round"),
         ("undominated", lambda points: front([(-x, -y) for x, y in points]), "higher was taken"),
         ("undominated", lambda points: None, "not a list"),
         ("undominated", lambda points: [True], "not a list with True or False for each"),
         ("undominated", lambda points: [False for _ in points], "by itself"),
+        ("undominated", unlike, "equal points beat each other"),
         ("surprise", lambda *a: likelihood(*a, sign=1), "the sign"),
         ("surprise", lambda *a: likelihood(*a, swap=-1), "swapped"),
         ("surprise", lambda s, votes: likelihood(s, votes) / len(votes), "mean over the votes"),

@@ -34,6 +34,11 @@ def adain(content, style):
     return norm(content, *rows)
 
 
+def backwards(content, style):
+    scale = content.var((2, 3), correction=0) / style.std((2, 3), correction=0)
+    return norm(content, scale, style.mean((2, 3)))
+
+
 def step(painter, photographs, loss, optimizer, zero=True, times=1, number=torch.Tensor.item):
     for _ in range(times):
         if zero:
@@ -83,11 +88,15 @@ def test_right_answers_pass(name, capsys):
         ("adain", lambda x, y: norm(y.repeat(2, 1, 1, 1), x.std((2, 3)), x.mean((2, 3))), "shape"),
         ("adain", lambda x, y: adain(x, y) - y.mean((2, 3), keepdim=True), "no means"),
         ("adain", lambda x, y: F.instance_norm(x), "only normalised"),
+        ("adain", lambda x, y: norm(x, y.std((2, 3)), y.mean((2, 3)), ddof=1), "N - 1"),
+        ("adain", lambda x, y: backwards(x, y), "deviations are swapped"),
         ("training_step", lambda *a: step(*a, zero=False), "add up"),
         ("training_step", lambda *a: step(*a, times=2), "two steps"),
         ("training_step", lambda *a: step(*a, number=lambda value: value), "return a number"),
         ("training_step", lambda *a: 2 * step(*a), "the number is not"),
         ("training_step", late, "comes before backward"),
+        ("training_step", lambda p, x, f, o: step(lambda y: p(y).detach(), x, f, o), "no gradient"),
+        ("training_step", lambda p, x, f, o: step(lambda y: y, x, f, o), "no gradient leads"),
         ("training_step", lambda p, x, f, o: f(p(x), x).item(), "have not moved"),
         ("training_step", lambda p, x, f, o: step(p, x.mul_(2), f, o), "changes the photographs"),
     ],

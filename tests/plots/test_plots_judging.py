@@ -20,7 +20,8 @@ def test_fronts_fill_who_is_not_beaten_and_join_them_in_order():
         (joined,) = [line for line in axes.lines if len(line.get_xdata()) > 1]
         assert list(joined.get_xdata()) == sorted(x for x, _ in filled[-1])
         assert axes.get_title() == judge
-        assert (axes.get_xlabel(), axes.get_ylabel()) == ("changed", "left")
+        assert axes.get_xlabel() == "changed (logarithmic scale)"
+        assert axes.get_ylabel() == "left (logarithmic scale)"
         assert axes.get_xscale() == axes.get_yscale() == "log"
     assert filled == [{(1.0, 8.0), (2.0, 4.0), (4.0, 2.0)}, {(1.0, 1.0), (4.0, 0.5)}]
     assert "judge A: on the front gram 4, gram 40, crude 4;" in figure.alt
