@@ -84,7 +84,8 @@ def published_runs(
         network = loop.network()
         for (i, (content, style)), (j, size) in product(enumerate(pairs), enumerate(sizes)):
             init = ("content", "noise")[(i + j) % 2]
-            photo, paint = nst.load_image(content, size), nst.load_image(style, size)
+            photo = nst.load_image(content, size)
+            paint = nst.load_image(style, max(photo.shape))  # as ours: no larger than the photograph
             start = photo if init == "content" else noise(photo)
             began = time.perf_counter()
             evaluate = loop.evaluation(network, photo, paint)
