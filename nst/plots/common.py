@@ -81,6 +81,7 @@ def pictures(
     places = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in places:
         axes.set_axis_off()
+        axes.set(xticks=[], yticks=[])  # which would be measured although they are off
     for axes, picture in zip(places, shown, strict=False):
         axes.imshow(np.asarray(picture), interpolation="lanczos")
     for axes, title in zip(places, titles, strict=False):
