@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -91,7 +92,8 @@ class Judge(Wire):
         verdict: Verdict
         try:
             reset()
-            with quiet():
+            # Cells load the marking anew, for where it shares a process with a notebook: not here.
+            with quiet(), patch("importlib.reload", lambda module: module):
                 verdict = self.execute(source), None
         except Closed:
             verdict = None, ("NotRun", "The test did not run to its end.")
@@ -220,7 +222,7 @@ class Names(dict[str, Any]):
 
 
 def made_now(module: Any, name: str) -> Any:
-    """A class of the marking, which each test cell loads anew."""
+    """A class of the marking, which may have been loaded anew since this module was."""
     return getattr(sys.modules[module.__name__], name)
 
 

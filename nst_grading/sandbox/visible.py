@@ -4,6 +4,7 @@ and its packages, and this kit. Nothing else is there for it, whatever else the 
 
 from __future__ import annotations
 
+import functools
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -33,7 +34,7 @@ def visible(kit: Path | None = None) -> dict[Path, Path]:
     places += map(Path, (*SYSTEM, PROCESSORS))
     places += [Path("/etc") / name for name in SETTINGS]
     places += [p for p in map(Path, sys.path) if p.name in ("site-packages", "dist-packages")]
-    for name in {*OURS, *packages_distributions()} & {*sys.modules}:
+    for name in {*OURS, *installed()} & {*sys.modules}:
         folders = getattr(sys.modules[name], "__path__", ())
         places += [Path(folder) for folder in folders if isinstance(folder, str)]
     ours = [Path(p) for name in OURS for p in sys.modules[name].__path__] if kit else []
@@ -48,3 +49,9 @@ def visible(kit: Path | None = None) -> dict[Path, Path]:
         for path in ours:
             found[path] = kit if path.name == "nst" else nothing
     return found
+
+
+@functools.cache
+def installed() -> frozenset[str]:
+    """The names by which installed packages are imported; finding them out takes long."""
+    return frozenset(packages_distributions())
