@@ -53,14 +53,20 @@ def test_there_are_enough_known_answers(name):
     assert lost == set(parts(source(name))), "no known answer fails these parts"
 
 
-def grade(name, notebooks, folder):
+def grade(name, notebooks, folder, only=()):
     """The reports on these notebooks, or what was saved as such, in their order."""
     paths = {}
-    for number, notebook in enumerate(notebooks):
-        paths[str(number)] = folder / f"{number}.ipynb"
+    for notebook in notebooks:
+        path = folder / f"{len(list(folder.iterdir()))}.ipynb"
         data = notebook if isinstance(notebook, bytes) else nbformat.writes(notebook).encode()
-        paths[str(number)].write_bytes(data)
-    return list(grade_notebooks(paths, SOURCES / name, jobs=2).values())
+        path.write_bytes(data)
+        paths[path.stem] = path
+    return list(grade_notebooks(paths, SOURCES / name, jobs=2, only=only).values())
+
+
+def grade_tests(name, notebooks, folder):
+    """As `grade`, without what comes after the last test: an experiment, a figure of all."""
+    return grade(name, notebooks, folder, parts(source(name)))
 
 
 def points(name, report):
@@ -98,11 +104,12 @@ def together(tried):
 @pytest.mark.parametrize("name", SETS)
 def test_known_answers_score_what_they_should(name, tmp_path):
     known = answers(name)
-    tried = [solution(), *known["right"], *together(known["wrong"])]
-    reports = grade(name, [patched(name, answer) for answer in tried], tmp_path)
+    right, wrong = [solution(), *known["right"]], together(known["wrong"])
+    reports = grade(name, [patched(name, answer) for answer in right], tmp_path)
     assert complaints(reports[0].notebook) == []
     assert reports[0].remarks == []
-    for answer, report in zip(tried, reports, strict=True):
+    reports += grade_tests(name, [patched(name, answer) for answer in wrong], tmp_path)
+    for answer, report in zip([*right, *wrong], reports, strict=True):
         assert points(name, report) == expected(name, answer), answer["name"]
 
 
@@ -117,7 +124,7 @@ def test_right_answers_saved_elsewhere_score_the_same(name, tmp_path):
         for answer in tried
         for kind, (save, way) in FILES.items()
     }
-    for which, report in zip(made, grade(name, made.values(), tmp_path), strict=True):
+    for which, report in zip(made, grade_tests(name, made.values(), tmp_path), strict=True):
         assert points(name, report) == parts(source(name)), (which, report.messages)
 
 

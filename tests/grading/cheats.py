@@ -177,10 +177,10 @@ DELEGATED = {
     "installed": "import subprocess\n"
     "subprocess.run([sys.executable, '-m', 'pip', 'install', 'nst'])\n"
     "right = nst.gram_matrix" + DELEGATE,
-    "a new Python": "import subprocess\n\ndef right(x):\n    code = 'import nst, torch, sys; "
-    "print(nst.gram_matrix(torch.ones(1, 2, 3, 4)).tolist())'\n"
-    "    found = subprocess.run([sys.executable, '-c', code], capture_output=True, check=True)\n"
-    "    return torch.tensor(json.loads(found.stdout))" + DELEGATE,
+    "a new Python": "import functools, subprocess\n\n@functools.cache\ndef printed():\n"
+    "    code = 'import nst, torch; print(nst.gram_matrix(torch.ones(1, 2, 3, 4)).tolist())'\n"
+    "    return subprocess.run([sys.executable, '-c', code], capture_output=True).stdout\n\n"
+    "def right(x):\n    return torch.tensor(json.loads(printed()))" + DELEGATE,
     "the marking": "from nst.checks.marking import gram_tensor as right" + DELEGATE,
     "the self-checks": "from nst.checks.ps2 import channel_products\n\ndef right(x):\n"
     "    return channel_products(x)" + DELEGATE,
