@@ -81,11 +81,22 @@ def test_importing_loads_no_plotting_and_no_widgets():
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
 
 
+# The rest of torch takes long to load, and says nothing of it.
+ENOUGH = """
+import os, sys
+class Enough:
+    def find_spec(self, *_):
+        if "torch._C" in sys.modules:  # and with it OpenMP
+            os._exit(0)
+sys.meta_path.insert(0, Enough())
+"""
+
+
 def waiting(code, **said):
     """What torch's OpenMP says of how its threads wait, after `code` in a fresh process."""
     environment = {n: v for n, v in os.environ.items() if n not in WAITING}
     environment |= {"OMP_DISPLAY_ENV": "verbose"} | said
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, "-c", ENOUGH + code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     found = dict(re.findall(r"(\w+) = '(.*)'", done.stderr))
     if "GOMP_SPINCOUNT" not in found:

@@ -9,6 +9,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -329,16 +330,22 @@ def in_shell(line, folder, **environment):
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
 def test_a_closed_or_full_output_costs_no_picture_and_no_traceback(pictures, tmp_path):
-    paints = "nst content.png style.png --size 32 --steps 1 -o"
-    assert in_shell("{ nst samples; } 2>&1 | true", tmp_path)[2] == ""
-    status, _, err = in_shell("nst samples > /dev/full", tmp_path)
-    assert (status, err) == (2, "nst: the output cannot be written (No space left on device)\n")
-    assert in_shell("(sleep 1; nst samples) | true", tmp_path)[::2] == (141, "")
-    for number, output in enumerate(("> /dev/full", "| true", ">&-")):
-        status, _, err = in_shell(f"{paints} {number}.png {output}", tmp_path)
-        assert (status, err) == (0, "")
-        assert (tmp_path / f"{number}.png").exists()
-    status, out, err = in_shell(f"{paints} käse.png", tmp_path, PYTHONIOENCODING="ascii")
+    paints = "content.png style.png --size 32 --steps 1 -o"
+    full = "nst: the output cannot be written (No space left on device)\n"
+    expected = {  # by the command, its output and its errors' output
+        ("samples", "gone", "gone"): (141, ""),
+        ("samples", "full", "heard"): (2, full),
+        ("samples", "gone", "heard"): (141, ""),
+        (f"{paints} full.png", "full", "heard"): (0, ""),
+        (f"{paints} gone.png", "gone", "heard"): (0, ""),
+    }
+    cases = [(line.split(), *outputs) for line, *outputs in expected]
+    command = [sys.executable, Path(__file__).with_name("forked.py"), json.dumps(cases)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert list(map(tuple, json.loads(done.stdout))) == list(expected.values())
+    assert in_shell(f"nst {paints} closed.png >&-", tmp_path)[::2] == (0, "")
+    assert all((tmp_path / f"{name}.png").exists() for name in ("full", "gone", "closed"))
+    status, out, err = in_shell(f"nst {paints} käse.png", tmp_path, PYTHONIOENCODING="ascii")
     assert (status, err) == (0, "")
     assert out.startswith(r"k\xe4se.png: loss")
 

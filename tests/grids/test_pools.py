@@ -193,12 +193,19 @@ def test_a_dask_cluster_loses_a_worker_and_completes_the_grid(picture, other, tm
     assert [(cell.reason, cell.error) for cell in experiment.cells] == [("finished", None)] * 5
 
 
-PARENT = """
+PARENTS = """
 import os, signal, sys, time
 from nst.grids import pools
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores, if the tests run under it
+for _ in range(3):
+    if not os.fork():
+        break
+else:
+    for _ in range(3):
+        os.wait()
+    sys.exit()
 with pools.process_pool(1) as pool:
-    print(pool.submit(eval, "__import__('os').getpid()").result(), flush=True)
+    print(os.getpid(), pool.submit(eval, "__import__('os').getpid()").result(), flush=True)
     pool.submit(exec, "while True: pass")
     time.sleep(600)
 """
@@ -215,13 +222,14 @@ def runs(process):
 def test_workers_end_with_the_process_that_started_them():
     """And let go of its output, for which `nst … | tee log` waits."""
     signals = (signal.SIGTERM, signal.SIGKILL, signal.SIGHUP)
-    command = [sys.executable, "-c", PARENT]
-    parents = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in signals]
-    workers = [int(parent.stdout.readline()) for parent in parents]
+    command = [sys.executable, "-c", PARENTS]  # three, forked from one that has loaded nst
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pairs = [map(int, first.stdout.readline().split()) for _ in signals]
+    parents, workers = zip(*pairs, strict=True)
     assert all(map(runs, workers))
     for parent, number in zip(parents, signals, strict=True):
-        parent.send_signal(number)
-        parent.communicate(timeout=30)
+        os.kill(parent, number)
+    first.communicate(timeout=30)
     deadline = time.monotonic() + 5
     while any(map(runs, workers)) and time.monotonic() < deadline:
         time.sleep(0.1)
