@@ -13,6 +13,7 @@ os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # or the debugger 
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 import contextlib
+import gc
 
 import ipykernel.debugger
 import ipykernel.kernelapp  # noqa: F401
@@ -35,3 +36,6 @@ PIL.Image.init()
 configure_mappers()
 for minor in (4, 5):
     nbformat.validator.get_validator(4, minor)
+
+# All of it stays. Where the garbage collector looks through it, each process copies it first.
+gc.freeze()

@@ -1,5 +1,9 @@
-"""Small pictures and networks for all tests; everything runs offline, on the CPU."""
+"""Small pictures and networks for all tests; everything runs offline, on the CPU.
 
+Torch is imported where it is used: the process that shares out the tests starts without it.
+"""
+
+import gc
 import itertools
 import os
 import sys
@@ -11,10 +15,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 os.environ["PYTHONDONTWRITEBYTECODE"] = ""
 
 import pytest
-import torch
 from xdist.scheduler import LoadScopeScheduling
-
-import nst
 
 # The engine's tests run where only that is installed; what these need more is named here.
 NEED_MORE = {
@@ -34,7 +35,17 @@ collect_ignore = [path for path, module in NEED_MORE.items() if find_spec(module
 sys.dont_write_bytecode = False
 # nbformat brings jsonschema, which builds the grammar of web addresses, a second in each process.
 sys.modules.setdefault("rfc3987_syntax", None)
-HAS_GPU = torch.cuda.is_available()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported stays: looking through all of it for garbage took a sixth of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,6 +54,8 @@ def pytest_runtest_protocol(item):
 
     Nor do the fixtures of a module or of all tests, which no fixture of a single test precedes.
     """
+    import torch
+
     with pytest.MonkeyPatch.context() as patch:
         if not item.get_closest_marker("needs_gpu"):
             patch.setattr(torch.cuda, "is_available", lambda: False)
@@ -53,6 +66,8 @@ def pytest_runtest_protocol(item):
 @pytest.fixture(autouse=True)
 def _one_thread_and_no_downloads(monkeypatch, tmp_path_factory):
     """Pictures this small gain nothing from threads; a download in a test is a mistake."""
+    import torch
+
     torch.set_num_threads(1)
     # Not made: to number a new folder, pytest looks through all that there are.
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / f"torch{next(NUMBERS)}"))
@@ -62,10 +77,13 @@ def _one_thread_and_no_downloads(monkeypatch, tmp_path_factory):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Long tests first, so that both processes end together; none on a GPU where there is none."""
+    import torch
+
+    has_gpu = torch.cuda.is_available()
     wanting = [item for item in items if item.get_closest_marker("needs_gpu")]
-    if HAS_GPU and wanting:
+    if has_gpu and wanting:
         torch.cuda.init()  # before a test hides it
-    for item in [] if HAS_GPU else wanting:
+    for item in [] if has_gpu else wanting:
         item.add_marker(pytest.mark.skip(reason="needs an NVIDIA GPU"))
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
@@ -103,13 +121,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 NUMBERS = itertools.count()
-_download = torch.hub.download_url_to_file
 
 
-@pytest.fixture
+@pytest.fixture(scope="session", autouse=True)
 def download():
     """Torch's own download, which tests are refused."""
-    return _download
+    import torch
+
+    return torch.hub.download_url_to_file
 
 
 def refuse(*_args, **_options):
@@ -118,12 +137,16 @@ def refuse(*_args, **_options):
 
 @pytest.fixture(scope="session")
 def quarter():
+    import nst
+
     return nst.load_network("vgg19_quarter")
 
 
 @pytest.fixture
 def picture():
     """A seeded picture (1, 3, 40, 56) with structure at several scales."""
+    import torch
+
     generator = torch.Generator().manual_seed(1)
     grids = [torch.rand(1, 3, n, n, generator=generator) for n in (3, 9, 27)]
     octaves = [torch.nn.functional.interpolate(g, (40, 56), mode="bilinear") for g in grids]
@@ -133,4 +156,6 @@ def picture():
 @pytest.fixture
 def other():
     """A seeded picture of another size, (1, 3, 44, 36)."""
+    import torch
+
     return torch.rand(1, 3, 44, 36, generator=torch.Generator().manual_seed(2))
