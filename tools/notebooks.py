@@ -53,7 +53,15 @@ QUALITIES = 82, 74, 66, 58, 50  # of JPEGs: the first with which a notebook is s
 ENOUGH, LARGEST = 950_000, 1_500_000  # bytes of a notebook: aimed at, allowed
 # Pillow writes what it optimises through a buffer, which has to hold a whole noisy figure.
 ImageFile.MAXBLOCK = 2**25
-SMALL = "import matplotlib\n\nmatplotlib.rcParams['savefig.dpi'] = 30"  # dots an inch
+# Nor are they laid out and trimmed, half of the work, which the figures' own tests do.
+SMALL = """\
+import matplotlib
+from matplotlib.figure import Figure
+from nst.plots.common import Shown
+
+matplotlib.rcParams["savefig.dpi"] = 30  # dots an inch
+Figure.set_layout_engine = lambda *_, **__: None
+Shown.savefig = Figure.savefig"""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
