@@ -497,7 +497,7 @@ def test_sizes_too_small_for_the_network_are_left_out():
     """A panorama: at 256 pixels it has 9 rows, and relu5_1 needs 16."""
     wide, square = torch.rand(1, 3, 20, 600), torch.rand(1, 3, 64, 64)
     options = {"num_steps": (3, 2), "device": "cpu", "progress": False}
-    for content, style in ((wide, square), (square.repeat(1, 1, 8, 8), wide)):
+    for content, style in ((wide, square), (square.repeat(1, 1, 1, 8), wide)):
         result = style_transfer(content, style, **options)
         assert (result.settings.sizes, result.settings.num_steps) == ((512,), (2,))
         expected = style_transfer(content, style, **options | {"sizes": 512, "num_steps": 2})
