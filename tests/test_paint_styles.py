@@ -16,7 +16,7 @@ import paint_styles  # noqa: E402
 from styles import PAINTERS  # noqa: E402
 
 SHIPPED = sorted((ROOT / "data" / "style").glob("*.jpg"))
-SMALL = 48
+SMALL = 60
 
 
 def thumbnail(picture: np.ndarray) -> np.ndarray:

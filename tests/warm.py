@@ -13,6 +13,7 @@ from pathlib import Path
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 ROOT = Path(__file__).parent.parent
+LOADED = ["nst_grading.preload", "anywidget", "scipy.stats", "skimage.color", "skimage.metrics"]
 OURS = ROOT / "tests", ROOT / "tools"  # which a reader's Python does not find
 
 
@@ -41,7 +42,7 @@ class Provisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd, *, cwd, env, **_):
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["nst_grading.preload"])  # a process has one server only
+        context.set_forkserver_preload(LOADED)  # a process has one server only
         options = cmd[cmd.index("-f") :]
         process = context.Process(target=be_a_kernel, args=(options, str(cwd), dict(env)))
         process.start()
