@@ -457,7 +457,7 @@ def test_an_unknown_layer_is_refused(view, quarter):
         view("cat", network=quarter, layer="relu9_1", size=SIZE)
 
 
-def test_a_still_picture_stands_in_for_the_view(explorer, gram):
+def test_a_still_picture_stands_in_for_the_view(looked_at, explorer, gram):
     for view in (explorer, gram):
         bundle = view._repr_mimebundle_()
         bundle = bundle[0] if isinstance(bundle, tuple) else bundle
@@ -466,9 +466,10 @@ def test_a_still_picture_stands_in_for_the_view(explorer, gram):
         assert image.size == view.still().size
 
 
-def test_closing_closes_every_part(quarter):
+def test_closing_closes_every_part(looked_at, quarter):
     view = ActivationExplorer("cat", quarter, size=SIZE)
     inside = list(parts(view))
+    assert all(part.comm is not None for part in [view, *inside])
     view.close()
     assert all(part.comm is None for part in [view, *inside])
 

@@ -248,7 +248,7 @@ def test_continue_says_what_it_leaves_aside(make):
 # The page
 
 
-def test_signs_of_life_end_when_nobody_is_there(monkeypatch):
+def test_signs_of_life_end_when_nobody_is_there(looked_at, monkeypatch):
     kept, sent = Page(), []
     monkeypatch.setattr(kept, "send", sent.append)
     kept.beat()

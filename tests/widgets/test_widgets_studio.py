@@ -724,7 +724,7 @@ def test_names_in_the_page_are_escaped(small):
     assert "<b>" not in view.save.value
 
 
-def test_without_a_kernel_the_picture_is_shown():
+def test_without_a_kernel_the_picture_is_shown(looked_at):
     view = TransferStudio(size=64)
     assert view.still().size == (512, 512)
     bundle, about = view._repr_mimebundle_()
