@@ -46,7 +46,7 @@ def painting(height, width, seed):
     return (sum(octaves) + torch.rand(1, 3, height, width, generator=generator)) / 3
 
 
-def compare(network, shape, tile, style_shapes=((190, 157),), **options):
+def compare(network, shape, tile, style_shapes=((110, 97),), **options):
     """Terms and gradient by tiles are those of the whole picture, as exactly as numbers allow.
 
     A network in float64 leaves nothing for rounding to excuse; in float32 its order matters.
