@@ -50,7 +50,7 @@ def kernels(device, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setenv("TRITON_INTERPRET", "1")
         importlib.reload(module)
-        patch.setattr(module, "BLOCK", 64)
+        patch.setattr(module, "BLOCK", 256)
         patch.setattr(layers, "triton_kernels", lambda: module)
         yield
     importlib.reload(module)
