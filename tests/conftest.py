@@ -125,7 +125,7 @@ NUMBERS = itertools.count()
 
 @pytest.fixture(scope="session", autouse=True)
 def download():
-    """Torch's own download, which tests are refused."""
+    """Torch's own download, kept before the first test is refused it."""
     import torch
 
     return torch.hub.download_url_to_file
