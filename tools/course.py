@@ -30,7 +30,7 @@ def variations(notebook: NotebookNode) -> list[dict[str, Any]]:
     """What to change: the size twice, then the pictures three times, where there are any."""
     (parameters,) = tagged(notebook, "parameters")
     body = ast.parse(parameters.source).body
-    names = [node.targets[0].id for node in body]  # type: ignore[attr-defined]
+    names = [node.targets[0].id for node in body]
     chosen = [name for name in names if name in PICTURES]
     others = [{n: PICTURES[n][i] for n in chosen} for i in range(3)] if chosen else []
     fast = fast_values(notebook)

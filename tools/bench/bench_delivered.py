@@ -85,7 +85,7 @@ def published_runs(
         for (i, (content, style)), (j, size) in product(enumerate(pairs), enumerate(sizes)):
             init = ("content", "noise")[(i + j) % 2]
             photo = nst.load_image(content, size)
-            paint = nst.load_image(style, max(photo.shape))  # as ours: no larger than the photograph
+            paint = nst.load_image(style, max(photo.shape))  # as ours: no larger
             start = photo if init == "content" else noise(photo)
             began = time.perf_counter()
             evaluate = loop.evaluation(network, photo, paint)
