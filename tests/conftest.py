@@ -45,6 +45,7 @@ def pytest_collection():
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000)  # new objects, after which it looks: tests make many that stay
         gc.enable()
 
 

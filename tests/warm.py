@@ -4,6 +4,7 @@ A fresh kernel loads them for three seconds, a dozen times over. What is tested,
 loaded by every kernel anew, in a process of its own as ever.
 """
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -57,6 +58,7 @@ def be_a_kernel(options, folder, environment):
     os.environ.update(environment)
     os.chdir(folder)
     sys.path[:] = [p for p in sys.path if not any(Path(p).is_relative_to(own) for own in OURS)]
+    gc.set_threshold(20_000)
     from ipykernel.kernelapp import IPKernelApp
 
     app = IPKernelApp.instance()
