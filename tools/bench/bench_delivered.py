@@ -1,6 +1,5 @@
 """The benchmark's rows on what a person gets: pictures in [0, 1], with 256 levels."""
 
-import math
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -95,7 +94,7 @@ def published_runs(
             label = f"to its loss after {evaluations}, {content} × {style}, from {init}, {size} px"
             if not goal < loop.loss(network, evaluate, start):
                 note = "theirs is no better than the start"
-                yield Row("Published runs", label, name, "s", math.nan, theirs, None, note=note)
+                yield Row("Published runs", label, name, "s", None, theirs, None, note=note)
                 continue
             at = [size // 2, size] if init == "noise" else [size]
             steps = (COARSE_STEPS, evaluations)[-len(at) :]

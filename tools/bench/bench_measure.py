@@ -27,7 +27,7 @@ class Row:
     """A figure and what it is compared with; a ratio above `bar` falls short.
 
     Where no ratio would mean anything, there is none, and a note says why. Where `ours` is None,
-    nothing was measured.
+    nothing of ours was measured.
     """
 
     section: str
@@ -44,7 +44,7 @@ class Row:
     def verdict(self) -> str:
         """Of the ratio against the bar, if there is one; else the note."""
         if self.ours is None:
-            return "not measured"
+            return self.note or "not measured"
         if self.bar is None or self.ratio is None:
             return self.note
         return "pass" if self.ratio <= self.bar else "falls short"
