@@ -306,8 +306,25 @@ def test_tiles_have_the_same_gradient():
     assert cost.unit == "s"
 
 
-def test_runs_that_share_the_cores_are_compared_with_one_alone():
+# As long as it is told to, and no run: two and a half seconds of imports less for each of three.
+ANSWERS = """
+import sys, time{first:.0}
+for line in sys.stdin:
+    time.sleep(float(line))
+    print({size} * float(line), flush=True)
+"""
+
+
+def test_a_runner_tells_the_seconds_of_a_step():
+    with bench_together.Runner(32, ours=True) as runner:
+        runner.begin(0.2)
+        assert 0 < runner.end() <= 0.4
+
+
+def test_runs_that_share_the_cores_are_compared_with_one_alone(monkeypatch):
+    monkeypatch.setattr(bench_together, "RUNNER", ANSWERS)
     rows = list(bench_together.two_at_once(size=32, seconds=0.2, windows=1))
+    assert [(row.ours, row.reference) for row in rows] == [(32 * 0.2, 32 * 0.2)] * 3
     assert [row.name.split(",")[0] for row in rows] == [
         *("one alone", "two at once", "two and a busy loop")
     ]

@@ -873,7 +873,7 @@ for path in sys.argv[2:]:
 @pytest.mark.skipif(sys.platform != "linux", reason="measures in kilobytes")
 def test_a_large_picture_is_in_memory_once_at_most(tmp_path):
     """Pillow needs four bytes for a pixel of three colours, and one for a grey one."""
-    side, kinds = 6000, {"b.jpg": ("RGB", 0.6), "c.png": ("L", 1.2), "d.png": ("RGB", 4.2)}
+    side, kinds = 5000, {"b.jpg": ("RGB", 0.6), "c.png": ("L", 1.2), "d.png": ("RGB", 4.2)}
     small = saved(Image.new("RGB", (20, 20)), tmp_path / "a.jpg")
     large = [
         saved(Image.new(mode, (side, side), 40), tmp_path / name, compress_level=1)
