@@ -93,9 +93,17 @@ def raised(error: BaseException) -> str:
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, KeyError) and LAYER.fullmatch(str(error.args[0])):
         said += f" (nothing was kept under that name. {LATE})"
+    for torchs, meaning in MEANINGS.items():
+        if torchs in said:
+            said += f" ({meaning})"
     return said
 
 
+MEANINGS = {  # what some of PyTorch's messages say, for those who read them for the first time
+    ", size=[])": "a row or a table is put where there is room for one number only",
+    "does not require grad": "PyTorch was not told to keep track: call .requires_grad_() on "
+    "the tensor before the loss is computed from it, and again on every new tensor",
+}
 LAYER = re.compile(r"(conv|relu|pool)\d(_\d)?")
 LATE = (
     "A function made in a loop looks its names up when it is called, and then the loop has ended: "
@@ -239,6 +247,8 @@ def describe(value: Any) -> str:
         return f"a tensor of shape {tuple(value.shape)}"
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {describe(v)}" for key, v in value.items()) + "}"
+    if inspect.isfunction(value):
+        return "a function"
     shown = " ".join(repr(value).split())  # in one line
     return "None" if value is None else f"{type(value).__name__} {shown:.40}"
 

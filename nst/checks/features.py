@@ -92,6 +92,8 @@ def normalise(function: Function) -> None:
         "divided first, and then the mean taken off: it is (image - mean) / std.": lambda x: (
             x / std - mean
         ),
+        "only the mean is divided by the standard deviation: put image - mean in "
+        "brackets.": lambda x: x - mean / std,
         "multiplied by the standard deviation: divide by it.": lambda x: (x - mean) * std,
         "the mean is added: take it off.": lambda x: (x + mean) / std,
         "blue, green and red are swapped: the constants are for red, green, blue.": lambda x: (
@@ -135,6 +137,12 @@ FIELD_MISTAKES: dict[str, Function] = {
     ),
     "the layers are taken from last to first, with the strides of the later ones. Start at "
     "the picture.": lambda layers: _side(list(reversed(layers))),
+    "only the first layer counts: return after the loop, not within it.": lambda layers: _side(
+        layers[:1]
+    ),
+    "only the last layer counts: start before the loop, not within it.": lambda layers: _side(
+        layers[-1:]
+    ),
     "that is the product of the kernels; they add up.": lambda layers: int(
         torch.tensor([k for k, _ in layers]).prod()
     ),

@@ -51,6 +51,7 @@ def finite_difference(function: Function) -> None:
     mistakes: dict[str, Function] = {
         "the two points are 2 h apart: divide by 2 h.": lambda *a: 2 * central(*a),
         "that is the difference; divide it by 2 h.": lambda *a: 2 * a[3] * central(*a),
+        "... / 2 * h multiplies by h: put 2 * h in brackets.": lambda *a: a[3] ** 2 * central(*a),
         "the sign is wrong: take loss(x + h) - loss(x - h).": lambda *a: -central(*a),
         "h is added to every number of the picture: change the one at `place`.": everywhere,
         "that is a step to one side, whose error is larger: step to both sides.": one_sided,
@@ -90,7 +91,7 @@ def descent(function: Function) -> None:
             "the picture has not moved.": start,
             f"it makes {STEPS - 1} steps, not {STEPS}.": follow(STEPS - 1),
             f"it makes {STEPS + 1} steps, not {STEPS}.": follow(STEPS + 1),
-            "it makes a single step: return after the loop, not within it.": follow(1),
+            "it makes a single step: begin before the loop, and return after it.": follow(1),
             "the gradient is that of the start in every step: take it anew where the picture "
             "is.": follow(anew=False),
             "the rate is missing: x - rate * gradient.": follow(rate=1.0),

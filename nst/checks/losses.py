@@ -77,6 +77,8 @@ def gram(function: Function) -> None:
         "divided by C only: divide by the number of positions, H·W, too.": lambda x: (
             product(x) / x.shape[1]
         ),
+        "... / C * H * W divides by C only, and multiplies by H and W: put C * H * W in "
+        "brackets.": lambda x: product(x) / x.shape[1] * x[0, 0].numel(),
         "symmetric, but divided by C·H·W twice.": lambda x: product(x) / x[0].numel() ** 2,
         "divided by B·C·H·W: the batch's size does not belong there.": lambda x: (
             product(x) / x.numel()

@@ -31,6 +31,10 @@ def similarity(function: Function) -> None:
         "only the columns are divided: divide by the strength of row i too.": lambda g: (
             g / lengths(g)
         ),
+        "every column is divided by its own strength twice: divide by that of row i and by that "
+        "of column j.": lambda g: g / g.diagonal(),
+        "every row is divided by its own strength twice: divide by that of row i and by that of "
+        "column j.": lambda g: g / g.diagonal()[:, None],
         "that is a share of the largest entry: every pair is divided by its own two "
         "strengths.": lambda g: g / g.max(),
         "that is a share of the matrix's size: every pair is divided by its own two "
@@ -59,6 +63,10 @@ def covariance(function: Function) -> None:
     def centred(x: Tensor) -> Tensor:
         return less(x, 2, 3)
 
+    def products(x: Tensor) -> Tensor:
+        means = x.mean((2, 3))
+        return means[:, :, None] * means[:, None]
+
     def strengths(x: Tensor) -> Tensor:
         return centred(x).diagonal(dim1=1, dim2=2).sqrt()
 
@@ -69,6 +77,12 @@ def covariance(function: Function) -> None:
             lambda x: less(x, 1)
         ),
         "one mean is taken off all channels; each has its own.": lambda x: less(x, 1, 2, 3),
+        "one mean is taken off everything; each channel of each picture has its own.": lambda x: (
+            less(x, 0, 1, 2, 3)
+        ),
+        "only G is divided by C: divide the products of the means by it too.": lambda x: (
+            losses.gram_matrix(x) - products(x)
+        ),
         "one mean serves the whole batch; each picture has its own.": lambda x: less(x, 0, 2, 3),
         "the mean is taken over the rows only: take it over axes 2 and 3.": lambda x: less(x, 2),
         "the mean is taken over the columns only: take it over axes 2 and 3.": lambda x: less(x, 3),

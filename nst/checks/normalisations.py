@@ -51,6 +51,11 @@ def paper_style(function: Function) -> None:
         "only N is squared; M, the number of positions, is to be squared too.": lambda a, b: (
             difference(a, b) * a[0, 0].numel() / 4
         ),
+        "divided by N² once too often: with nst.gram_matrix, E is a quarter of the sum of the "
+        "squares, not of their mean.": lambda a, b: difference(a, b) / 4 / a.shape[1] ** 2,
+        "... / 4 * N**2 * M**2 divides by 4 only: put 4 * N**2 * M**2 in brackets.": lambda a, b: (
+            squares(a, b) / 4 * a.numel() ** 2
+        ),
         "that is the mean of the squares, E·4/N²: the other meaning of equal weights.": (
             lambda a, b: difference(a, b) / a.shape[1] ** 2
         ),
@@ -89,6 +94,9 @@ def relative_style(function: Function) -> None:
             ((losses.gram_matrix(a) - losses.gram_matrix(b)) / losses.gram_matrix(b))
             .square()
             .mean()
+        ),
+        "each entry is divided by its own target: divide sum by sum.": lambda a, b: (
+            ((losses.gram_matrix(a) - losses.gram_matrix(b)) / losses.gram_matrix(b)).square().sum()
         ),
         "divide by the sum of the style's squares, not by its plain sum.": lambda a, b: (
             difference(a, b) / losses.gram_matrix(b).sum()

@@ -63,6 +63,11 @@ RIGHT = [
         (checks.gram, merged_gram, "merged"),
         (checks.gram, lambda x: gram_of_rows(x) / x[0].numel(), "twice"),
         (checks.gram, lambda x: gram_of_rows(x) * x.shape[1], "H·W only"),
+        (
+            checks.gram,
+            lambda x: gram_of_rows(x) * (x.shape[2] * x.shape[3]) ** 2,
+            "in brackets",
+        ),
         (checks.gram, lambda x: gram_of_rows(x)[0], "first axis"),
         (checks.gram, lambda x: gram_of_rows(x.detach()), "no gradient"),
         (checks.gram, lambda x: gram_of_rows(x.relu() + 1), "the values are not"),

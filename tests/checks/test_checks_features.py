@@ -25,6 +25,12 @@ def loops(image, kernel, flip=False, pad=0, less=0, start=0):
     return answer
 
 
+def unsummed(image, kernel):
+    answer = torch.zeros(1)
+    answer[0] = image[: len(kernel), : kernel.shape[1]] * kernel
+    return answer
+
+
 def normalised(image):
     return TF.normalize(image, MEAN, STD)
 
@@ -72,7 +78,9 @@ RIGHT = [
         (checks.convolution, lambda x, k: loops(x, k, pad=[s // 2 for s in k.shape]), "padded"),
         (checks.convolution, lambda x, k: None, "returns None"),
         (checks.convolution, lambda x, k: x @ k, "raises RuntimeError"),
+        (checks.convolution, unsummed, "room for one number"),
         (checks.normalise, lambda x: x - torch.tensor(MEAN).view(3, 1, 1), "divide by"),
+        (checks.normalise, lambda x: x - normalised(0 * x).neg(), "brackets"),
         (checks.normalise, lambda x: x / torch.tensor(STD).view(3, 1, 1), "mean off first"),
         (checks.normalise, lambda x: normalised(x.flip(1)).flip(1), "swapped"),
         (checks.normalise, lambda x: scaled(x, 255), "0-255"),
@@ -91,6 +99,8 @@ RIGHT = [
         (checks.receptive_field, lambda n: sum(k for k, _ in n), "sum of the kernels"),
         (checks.receptive_field, lambda n: np.prod([k for k, _ in n]).item(), "product of the"),
         (checks.receptive_field, lambda n: np.prod([s for _, s in n]).item(), "the stride"),
+        (checks.receptive_field, lambda n: seen(n[:1]), "return after the loop"),
+        (checks.receptive_field, lambda n: seen(n[-1:]), "start before the loop"),
         (checks.receptive_field, lambda n: [seen(n)], "not a number"),
         (checks.receptive_field, lambda n: seen(n) + 1, "it is 4, and should be 3"),
     ],

@@ -46,6 +46,16 @@ RIGHT = [(checks.paper_style, equation_4), (checks.relative_style, share)]
             lambda f, s: nst.style_loss({"a": f}, {"a": s}, ["a"]),
             "other meaning",
         ),
+        (
+            checks.paper_style,
+            lambda f, s: nst.style_loss({"a": f}, {"a": s}, ["a"]) / 4,
+            "once too often",
+        ),
+        (
+            checks.paper_style,
+            lambda f, s: equation_4(f, s) * f.numel() ** 4,
+            "in brackets",
+        ),
         (checks.paper_style, lambda f, s: equation_4(f, s).detach(), "no gradient"),
         (checks.relative_style, lambda f, s: share(f, s) ** 0.5, "square root"),
         (checks.relative_style, lambda f, s: share(f, s) * 3, "factor"),
@@ -61,6 +71,11 @@ RIGHT = [(checks.paper_style, equation_4), (checks.relative_style, share)]
             checks.relative_style,
             lambda f, s: ((nst.gram_matrix(f) / nst.gram_matrix(s) - 1) ** 2).mean(),
             "entry by entry",
+        ),
+        (
+            checks.relative_style,
+            lambda f, s: ((nst.gram_matrix(f) / nst.gram_matrix(s) - 1) ** 2).sum(),
+            "its own target",
         ),
     ],
 )
