@@ -8,7 +8,7 @@ from cheats import CHEATS, PARTLY, RIGHT, STUB
 
 from nst_grading import Limits, grade_notebooks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SOURCES = Path(__file__).parents[2] / "notebooks" / "assignments" / "source"
 TESTS = ["gram_shape", "gram_normalisation", "gram_batch", "gram_gradient", "gram_speed"]

@@ -10,7 +10,7 @@ from known_answers import SOURCES, parts, patched, source
 
 from nst_grading import grade_notebooks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 NAME = "ps6_one_pass"
 
 DELEGATED = {

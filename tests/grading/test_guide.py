@@ -31,6 +31,7 @@ def kit(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not (SOURCES / "ps2_gram").exists(), reason="the problem set is not there")
 def test_the_commands_in_the_guide_work(kit):
     """As a teacher would, with three submissions: a right one, a blank one and a wrong one."""
@@ -90,6 +91,7 @@ def a_class_on_canvas(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_transcript_in_the_guide_is_what_happens(kit):
     a_class_on_canvas(kit / "outputs")
     for command, lines in steps():
