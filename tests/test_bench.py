@@ -308,7 +308,7 @@ def test_tiles_have_the_same_gradient():
 
 # As long as it is told to, and no run: two and a half seconds of imports less for each of three.
 ANSWERS = """
-import sys, time{first:.0}
+import sys, time
 for line in sys.stdin:
     time.sleep(float(line))
     print({size} * float(line), flush=True)
