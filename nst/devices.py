@@ -55,7 +55,7 @@ def own_modes() -> Iterator[None]:
     """Within it torch's switches are as a run needs them, whatever the caller has set.
 
     Gradients are recorded, new tensors are float32 and on the CPU, nothing is cast by itself, and
-    what has no deterministic form does without. Threads are the caller's choice. All is put back.
+    what has no deterministic form does without. All is put back. For threads see `shared_cores`.
     """
     dtype, strict = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
     warning = torch.is_deterministic_algorithms_warn_only_enabled()

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.hardware.cores import shared_cores
 from nst.hardware.graphs import Reading, Recorded
 from nst.objective import total
 from nst.optimizers import PlainLBFGS, make_optimizer, set_rate
@@ -51,17 +52,19 @@ def minimise(
         return look()
 
     again = Recorded(advance) if image.is_cuda and not plain else advance
-    seen = look()
-    while True:
-        reason = watcher(state, seen)
-        if reason or state.number >= num_steps:
-            image.grad, state.optimizer = None, optimizer.state_dict()
-            return reason or "finished"
+    with shared_cores() as take_share:
+        seen = look()
+        while True:
+            reason = watcher(state, seen)
+            if reason or state.number >= num_steps:
+                image.grad, state.optimizer = None, optimizer.state_dict()
+                return reason or "finished"
 
-        set_rate(optimizer, settings.step_length(state.number))
-        weight.fill_(weight_of_next(settings.average, state.number))
-        seen = again()
-        state.number += 1
+            set_rate(optimizer, settings.step_length(state.number))
+            weight.fill_(weight_of_next(settings.average, state.number))
+            take_share()
+            seen = again()
+            state.number += 1
 
 
 class Seen(NamedTuple):

@@ -1,1 +1,1 @@
-"""Large pictures and GPUs: an objective in tiles, memory foretold, steps recorded once."""
+"""Large pictures, cores and GPUs: tiles, memory foretold, fair shares, steps recorded once."""
