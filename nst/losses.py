@@ -58,27 +58,27 @@ class Products(torch.autograd.Function):
 
 
 def squared_distance(x: Tensor, target: Tensor) -> Tensor:
-    """Sum of squared differences, a scalar; a gradient flows to `x` alone."""
+    """Sum of squared differences, a scalar."""
     return SquaredDistance.apply(x, target)
 
 
 class SquaredDistance(torch.autograd.Function):
-    """Σ(X - T)² in few passes: it keeps the differences, and doubles them on the way back."""
+    """Σ(X - T)² in few passes, for which no differences wait in memory for the way back."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, target: Tensor) -> Tensor:
         """Of any one shape."""
-        difference = x - target
-        ctx.save_for_backward(difference)
-        ctx.dtype = x.dtype
-        return difference.square().sum()
+        ctx.save_for_backward(x, target)
+        return (x - target).square().sum()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """The gradient 2(X - T)."""
-        (difference,) = ctx.saved_tensors
-        return (difference * (2 * gradient)).to(ctx.dtype), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The gradients 2(X - T) and 2(T - X)."""
+        x, target = ctx.saved_tensors
+        slope = (x - target) * (2 * gradient)
+        back = -slope.to(target.dtype) if ctx.needs_input_grad[1] else None
+        return slope.to(x.dtype), back
 
 
 def style_loss(
@@ -105,15 +105,15 @@ def total_variation_loss(image: Tensor, norm: str = "l2") -> Tensor:
     depends on the picture's size). Not in Gatys et al. (2016); Mahendran and Vedaldi (2015)
     brought it to the inversion of networks.
     """
-    down = image[..., 1:, :] - image[..., :-1, :]
-    right = image[..., :, 1:] - image[..., :, :-1]
+    below, above = image[..., 1:, :], image[..., :-1, :]
+    right, left = image[..., 1:], image[..., :-1]
     if norm == "l1-sum":
-        return down.abs().sum() + right.abs().sum()
+        return (below - above).abs().sum() + (right - left).abs().sum()
     if norm == "l1":
-        return _mean(down.abs()) + _mean(right.abs())
-    return _mean(down.square()) + _mean(right.square())
+        return _mean((below - above).abs().sum(), above) + _mean((right - left).abs().sum(), left)
+    return _mean(squared_distance(below, above), above) + _mean(squared_distance(right, left), left)
 
 
-def _mean(values: Tensor) -> Tensor:
-    """The mean; 0 of nothing, as a picture one pixel high has no vertical neighbours."""
-    return values.sum() / max(values.numel(), 1)
+def _mean(total: Tensor, values: Tensor) -> Tensor:
+    """Over as many values; 0 of none, as a picture one pixel high has no vertical neighbours."""
+    return total / max(values.numel(), 1)

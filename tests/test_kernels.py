@@ -146,10 +146,12 @@ def test_a_network_of_a_gpus_kernels(kernels, picture, pooling, layers, monkeypa
 
 def test_squared_distances_and_gram_matrices_by_finite_differences():
     """Both have hand-written ways back."""
-    x = torch.randn(1, 3, 4, 5, dtype=torch.float64, requires_grad=True)
-    target = torch.randn(1, 3, 4, 5, dtype=torch.float64)
-    gram = torch.randn(1, 3, 3, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    shapes = (1, 3, 4, 5), (1, 3, 4, 5), (1, 3, 3)
+    x, target, gram = (torch.randn(s, dtype=torch.float64, generator=generator) for s in shapes)
+    x.requires_grad_()
     assert torch.autograd.gradcheck(lambda x: squared_distance(x, target), x)
+    assert torch.autograd.gradcheck(squared_distance, (x, target.requires_grad_()))
     assert torch.autograd.gradcheck(lambda x: squared_distance(gram_matrix(x), gram), x)
 
 

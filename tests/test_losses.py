@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from nst import content_loss, gram_matrix, style_loss, total_variation_loss
+from nst.losses import squared_distance
 
 
 def random(*shape, seed=0):
@@ -119,3 +120,18 @@ def test_gradients_are_finite_differences(norm):
     target = {"x": random(1, 3, 4, 5, seed=3)}
     assert torch.autograd.gradcheck(lambda x: content_loss({"x": x}, target, "x"), image)
     assert torch.autograd.gradcheck(lambda x: style_loss({"x": x}, target, ["x"]), image)
+
+
+def test_distances_keep_nothing_but_what_they_are_of():
+    """Until the way back, a picture's differences would wait beside all its activations."""
+    image, target = random(1, 3, 8, 9).requires_grad_(), random(1, 3, 8, 9, seed=1)
+    kept = set()
+
+    def keep(tensor):
+        kept.add(tensor.untyped_storage().data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = total_variation_loss(image) + squared_distance(image, target)
+    assert kept == {tensor.untyped_storage().data_ptr() for tensor in (image, target)}
+    loss.backward()

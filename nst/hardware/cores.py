@@ -18,9 +18,8 @@ def shared_cores() -> Iterator[Callable[[], None]]:
     Threads of which some have no core wait for each other at every layer of a network: on two
     cores, two runs of two threads keep 0.41 of their speed each, and of one thread 0.57. So a run
     takes as many threads as there are cores that no other program uses, at least one, and never
-    more than the caller has set. Sums by another number of threads round differently: under load,
-    two runs of one seed differ as those of two machines do. With one thread they never do
-    (`torch.set_num_threads(1)`, or OMP_NUM_THREADS=1 for new processes).
+    more than the caller has set. Sums by another number of threads round differently: on a busy
+    machine two runs of one seed differ as those of two machines do.
     """
     most = torch.get_num_threads()
     looked, before = time.perf_counter(), used_by_others()

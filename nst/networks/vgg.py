@@ -169,13 +169,14 @@ class VGG(Network):
                 f"{deepest}, which needs {self.smallest_input(deepest)} on the short side"
             )
         x = self.normalise(image)
+        del image  # a copy in another layout needs no memory any more
         if self.precision == "bfloat16":
             x = x.bfloat16()
         done = 0  # of the next layers, by a kernel that computes several
         for name, module in self.layers.items():
             # Overwriting an activation that nobody asked for spares its memory.
             spare = name.replace("relu", "conv") not in layers
-            with self.rounding(image):
+            with self.rounding(x):
                 if done:
                     done -= 1
                 elif isinstance(module, nn.Conv2d) and x.is_cuda and spare:
