@@ -66,25 +66,29 @@ class Job:
             return picture
         return recolour(picture, fit(self.content, max(picture.shape[-2:])))
 
-    def plan(self, size: int) -> Plan:
-        """How a picture of `size` pixels is evaluated under the memory limit, or on the GPU."""
+    def plan(self, size: int, steps: int) -> Plan:
+        """How a picture of `size` pixels is evaluated under the memory limit, or on the GPU.
+
+        No more steps are remembered than are made.
+        """
         gpu = self.content.is_cuda
+        settings = replace(self.settings, history=min(self.settings.history, max(steps, 1)))
         if self.memory_limit is None and not gpu:
-            return Plan(None, self.settings.history)
+            return Plan(None, settings.history)
         shape = fitted(self.content.shape[-2:], size)
         used = self.settings.used(len(self.styles))
         sides = self.settings.style_sizes(size, used)
         pairs = zip(spread(self.styles, used), sides, strict=True)
         styles = [prod(fitted(style.shape[-2:], side)) for style, side in pairs]
         stored = sum(image[0, 0].numel() for image in [self.content, *self.styles])
-        parts = self.network, self.settings, shape, styles, stored
+        parts = self.network, settings, shape, styles, stored
         if gpu:
             found = plan_for_gpu(self.memory_limit, *parts)
             if found.tile and self.memory_limit is None:
                 say(f"at {size} pixels, the GPU has memory for tiles of {found.tile} pixels only")
         else:
             found = plan(self.memory_limit or 0, *parts)
-        if found.history < self.settings.history:
+        if found.history < settings.history:
             say(f"at {size} pixels, L-BFGS has memory for its last {found.history} steps only")
         return found
 
@@ -134,7 +138,7 @@ class Job:
     ) -> Result:
         """Minimise at one size after the other, each starting from the last one's picture."""
         sizes, reason = self.sizes(), "finished"
-        plans = [self.plan(size) for size, _ in sizes]
+        plans = [self.plan(*stage) for stage in sizes]
         bar = progress_bar(sum(steps for _, steps in sizes), progress)
         device, evaluate = self.content.device, None
         with (

@@ -184,8 +184,9 @@ def test_a_limit_changes_nothing_but_the_memory(picture, other, no_overhead, mon
 
 
 def test_a_shorter_history_is_said(picture, other, no_overhead, capsys):
-    options = {"sizes": 320, "num_steps": 1, "progress": False, "memory_limit": "65MB"}
+    options = {"sizes": 320, "num_steps": 40, "progress": False, "memory_limit": "65MB"}
     options |= {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
+    options |= {"callback": lambda step: step.number == 1}  # stops there
     result = style_transfer(enlarged(picture), enlarged(other), **options)
     assert "at 320 pixels, L-BFGS has memory for its last" in capsys.readouterr().err
     assert result.settings.history == make_settings().history
@@ -193,6 +194,20 @@ def test_a_shorter_history_is_said(picture, other, no_overhead, capsys):
     assert 3 <= group["history"] < make_settings().history
     style_transfer(enlarged(picture), enlarged(other), **options | {"optimizer": "adam"})
     assert capsys.readouterr().err == ""
+
+
+def test_no_more_steps_are_remembered_than_are_made(picture, other, no_overhead, capsys):
+    """Which leaves their memory to the tiles; a run that goes on has room for more."""
+    options = {"sizes": 40, "progress": False}
+    short = style_transfer(picture, other, num_steps=2, **options)
+    (group,) = short.checkpoint["state"]["optimizer"]["param_groups"]
+    assert group["history"] == 2
+    whole = style_transfer(picture, other, num_steps=7, **options)
+    torch.testing.assert_close(nst.resume(short, 7, progress=False).image, whole.image)
+    options = {"sizes": 320, "num_steps": 2, "progress": False, "memory_limit": "80MB"}
+    options |= {"content_layers": ["relu2_1"], "style_layers": ["relu1_1", "relu2_1"]}
+    style_transfer(enlarged(picture), enlarged(other), **options)
+    assert capsys.readouterr().err == ""  # nothing was given up
 
 
 @pytest.mark.parametrize(
