@@ -16,6 +16,7 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import torch
 from tqdm import tqdm
 
@@ -116,7 +117,8 @@ def _begin(threads: int, parent: int) -> None:
 
 def _end_with(parent: int) -> None:
     """End this process soon after the one that started it, however that has ended."""
-    while os.getppid() == parent:  # an orphan gets another parent
+    # An orphan gets another parent; on Windows, where it does not, its parent's number is no one's.
+    while os.getppid() == parent and psutil.pid_exists(parent):
         time.sleep(0.5)
     os._exit(1)
 

@@ -236,6 +236,17 @@ def test_workers_end_with_the_process_that_started_them():
     assert not any(map(runs, workers))
 
 
+@pytest.mark.parametrize("orphaned", [True, False])
+def test_a_worker_sees_that_its_parent_has_gone(monkeypatch, orphaned):
+    """Also where its number stays that of its parent, as on Windows."""
+    parent, ended = subprocess.Popen([sys.executable, "-S", "-c", ""]), []
+    parent.wait()
+    monkeypatch.setattr(pools.os, "getppid", lambda: 1 if orphaned else parent.pid)
+    monkeypatch.setattr(pools.os, "_exit", ended.append)
+    pools._end_with(parent.pid)
+    assert ended == [1]
+
+
 def test_a_pool_of_forks_is_refused():
     context = multiprocessing.get_context("fork")
     with (
