@@ -22,7 +22,7 @@ from nst.losses import gram_matrix
 from nst.painters.files import save_painter
 from nst.painters.networks import AnyPainter, Painter, StylesPainter
 from nst.painters.photographs import Photographs, pictures_in, read_photographs
-from nst.painters.training import Lesson, Training, losses
+from nst.painters.training import CONTENT_LAYERS, STYLE_SIZE, Lesson, Training, losses
 from nst.settings import STYLE_LAYERS
 
 STYLES = ("dots", "glass", "ink", "marble", "mosaic", "starry", "waves")
@@ -47,6 +47,7 @@ def main() -> None:
         args.style_weight,
         precision=args.precision,
         seed=args.seed,
+        content_layers={name: float(w) for name, w in (x.split("=") for x in args.content_layers)},
     )
     state = args.out.with_suffix(".state.pt")
     if state.exists():
@@ -58,7 +59,7 @@ def lessons(args: argparse.Namespace, photos: list[Path]) -> tuple[Painter, list
     """The painter, the styles that it learns, and those that it is looked at with."""
     if args.kind == "styles":
         painter = StylesPainter(args.styles, args.channels, args.blocks)
-        return painter, list(args.styles), list(args.styles)
+        return painter, [load_image(s, args.style_size) for s in args.styles], list(args.styles)
     paintings, held = split(args.paintings, "paintings")
     seen = [*paintings, *args.styles]
     styles = [load_image(path, side) for path in seen for side in SIDES]
@@ -125,24 +126,25 @@ def report(
     """Weights so far, the losses on held-out pictures, and a sheet of four photographs."""
     painter = training.painter.eval()
     device = next(painter.parameters()).device
-    sheet, found = [], []
+    sheet, found, photos = [], [], photos[:4]
     for style in styles:
         picture = load_image(style, 448).to(device)
         grams = {n: gram_matrix(f) for n, f in training.teacher(picture, STYLE_LAYERS).items()}
         condition = painter.condition(style if args.kind == "styles" else picture)
         row = [square(picture)]
-        for photo in photos[:4]:
+        for photo in photos:
             painting = painter(photo.to(device), condition)
             content, looks = losses(training.teacher, painting, photo.to(device), grams)
             found.append((content.item(), looks.item()))
             row.append(square(painting))
         sheet.append(torch.cat(row, 3))
-    same = [painter(p.to(device), painter.unchanged(p.to(device))) for p in photos[:4]]
+    same = [painter(p.to(device), painter.unchanged(p.to(device))) for p in photos]
     sheet.append(torch.cat([torch.ones_like(square(same[0])), *map(square, same)], 3))
     save_image(torch.cat(sheet, 2).cpu(), args.out.with_suffix(".jpg"), quality=88)
     content, looks = (sum(column) / len(found) for column in zip(*found, strict=True))
+    n = len(photos)
     by_style = " ".join(
-        f"{Path(str(s)).stem}={sum(x[1] for x in found[4 * i : 4 * i + 4]) / 4:.3f}"
+        f"{Path(str(s)).stem}={sum(x[1] for x in found[n * i : n * (i + 1)]) / n:.3f}"
         for i, s in enumerate(styles)
     )
     tqdm.write(
@@ -178,6 +180,9 @@ def arguments() -> argparse.Namespace:
     add("--channels", type=int, nargs=3, default=(16, 32, 64))
     add("--blocks", type=int, default=5)
     add("--style-weight", type=float, default=15.0, help="more later: up to 90 keeps shapes")
+    add("--style-size", type=int, default=STYLE_SIZE, help="of styles that it is taught, in pixels")
+    weights = [f"{name}={weight}" for name, weight in CONTENT_LAYERS.items()]
+    add("--content-layers", nargs="+", default=weights, metavar="LAYER=WEIGHT")
     add("--rate", type=float, default=2e-3)
     add("--precision", choices=("float32", "bfloat16"), default="float32")
     add("--device")

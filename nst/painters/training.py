@@ -5,7 +5,7 @@ transfer minimises too, and their gradients go on into its weights (Johnson et a
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,14 +57,16 @@ class Training:
         network: Network | None = None,
         precision: str = "float32",
         seed: int = 0,
+        content_layers: Mapping[str, float] = CONTENT_LAYERS,
     ):
-        """Crops of `size` pixels, `batch` a step; the content's weight is 1.
+        """Crops of `size` pixels, `batch` a step; the content's layers have weights of their own.
 
         Styles are whatever `load_image` takes, or tensors; for a painter of some styles, these in
         its order. What is kept of them are their Gram matrices and their conditions.
         """
         self.painter, self.photographs = painter.train(), photographs
         self.size, self.batch, self.style_weight = size, batch, style_weight
+        self.content_layers = content_layers
         self.device = next(painter.parameters()).device
         teacher = network or load_network()
         self.teacher = fit_out(teacher, self.device, precision)
@@ -99,7 +101,7 @@ class Training:
         with self.rounding:
             painting = self.painter(photograph, condition)
         grams = None if rehearsal else {n: target[which] for n, target in self.grams.items()}
-        content, style = losses(self.teacher, painting, photograph, grams)
+        content, style = losses(self.teacher, painting, photograph, grams, self.content_layers)
         loss = content + self.style_weight * style + TV_WEIGHT * total_variation_loss(painting)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -135,7 +137,11 @@ class Training:
 
 
 def losses(
-    teacher: Network, painting: Tensor, photograph: Tensor, grams: dict[str, Tensor] | None
+    teacher: Network,
+    painting: Tensor,
+    photograph: Tensor,
+    grams: dict[str, Tensor] | None,
+    content_layers: Mapping[str, float] = CONTENT_LAYERS,
 ) -> tuple[Tensor, Tensor]:
     """Content ‖F - P‖² / ‖P‖² by layer, weighted; style ‖G - A‖² / ‖A‖², the mean of five layers.
 
@@ -143,9 +149,9 @@ def losses(
     be the photograph, pixel by pixel: then the content's loss is also that of the colours.
     """
     with torch.no_grad():
-        wanted = teacher(photograph, list(CONTENT_LAYERS))
-    features = teacher(painting, [*CONTENT_LAYERS, *(grams or ())])
-    parts = [weight * relative(features[n], wanted[n]) for n, weight in CONTENT_LAYERS.items()]
+        wanted = teacher(photograph, list(content_layers))
+    features = teacher(painting, [*content_layers, *(grams or ())])
+    parts = [weight * relative(features[n], wanted[n]) for n, weight in content_layers.items()]
     content = torch.stack(parts).sum()
     if grams is None:
         return content + 5 * relative(painting, photograph), content * 0

@@ -76,3 +76,19 @@ def test_crops_come_from_the_photographs():
 def test_no_photographs_is_an_error():
     with pytest.raises(nst.ImageError, match="no photograph"):
         Photographs([])
+
+
+def test_layers_of_the_content_have_weights(photographs, picture, other):
+    network, layers = nst.load_network(), {"relu1_1": 2.0, "relu3_1": 0.5}
+    grams = {"relu1_1": nst.gram_matrix(network(other, ["relu1_1"])["relu1_1"])}
+    content, _ = losses(network, picture, picture.flip(-1), grams, layers)
+    features = [network(image, list(layers)) for image in (picture, picture.flip(-1))]
+    apart = {n: (features[0][n] - features[1][n]).square().sum() for n in layers}
+    sizes = {n: features[1][n].square().sum() for n in layers}
+    expected = sum(weight * apart[n] / sizes[n] for n, weight in layers.items())
+    assert content.item() == pytest.approx(expected.item(), rel=1e-5)
+    one = Training(AnyPainter(), photographs, [other], 32, 1, content_layers={"relu1_1": 1.0})
+    two = Training(AnyPainter(), photographs, [other], 32, 1, content_layers={"relu1_1": 3.0})
+    two.painter.load_state_dict(one.painter.state_dict())
+    (first,), (second,) = (list(training.run(1)) for training in (one, two))
+    assert second.content == pytest.approx(3 * first.content, rel=1e-4)
