@@ -56,7 +56,7 @@ from nst.networks.scaling import mean_activations
 STARTED = time.perf_counter()
 HELD_OUT = 15  # every 15th picture of the folders together, in order of names
 EXAMINED = 36
-MEASURED = 32  # pictures, of those learnt from, on which the weights' scale is measured
+MEASURED = 96  # pictures of the first folder, not held out, on which the scale is measured
 PAINTING_TIME = 0.08  # the share of the time that goes into paintings
 
 
@@ -69,8 +69,11 @@ def split(folders: list[Path]) -> tuple[list[list[Path]], list[Path]]:
 
 
 def measured(learnt: list[list[Path]], device: torch.device) -> list[Tensor]:
-    """Squares of MEASURED of the pictures, spread evenly over their names."""
-    paths = sorted((p for paths in learnt for p in paths), key=lambda p: p.name)
+    """Squares of MEASURED pictures of the first folder, spread evenly over their names.
+
+    Photographs, as in Gatys et al. (2016, section 2): activations of artworks are larger.
+    """
+    paths = sorted(learnt[0], key=lambda p: p.name)
     chosen = paths[:: max(1, len(paths) // MEASURED)][:MEASURED]
     return [read_square(path).to(device) for path in chosen]
 
@@ -211,7 +214,10 @@ def parse_arguments() -> argparse.Namespace:
     trainer.set_defaults(command=train)
     add = trainer.add_argument
     add("--teacher", nargs="+", type=Path, required=True, metavar="FILE")
-    add("--pictures", nargs="+", type=Path, required=True, metavar="FOLDER")
+    add(
+        "--pictures", nargs="+", type=Path, required=True, metavar="FOLDER",
+        help="first of photographs, on which the weights' scale is measured",
+    )  # fmt: skip
     add("--held-out", type=Path, metavar="FOLDER", help=f"instead of every {HELD_OUT}th picture")
     add("--seconds", type=float, default=3600, help="how long, all included")
     add("--out", type=Path, default=Path("outputs/vgg19_quarter.safetensors"))
