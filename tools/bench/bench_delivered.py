@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from bench_measure import Row, time_to
 from bench_published import LOOPS
-from bench_runs import COARSE_STEPS, PAIRS
+from bench_runs import COARSE_STEPS, PAIRS, PHOTOGRAPHS
 from torch import Tensor
 
 import nst
@@ -19,9 +19,7 @@ from nst.settings import LEARNING_RATES
 OPTIMIZERS = tuple(LEARNING_RATES)
 Run = tuple[str, str, str]  # content, style, start
 FROM_CONTENT: list[Run] = [
-    (content, style, "content")
-    for content in nst.sample_names()["content"]
-    for style in nst.sample_names()["style"]
+    (content, style, "content") for content in PHOTOGRAPHS for style in nst.sample_names()["style"]
 ]
 FROM_NOISE: list[Run] = [(*pair, "noise") for pair in PAIRS[:2]]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from bench_measure import TURNS, Row, in_turn, seconds
+from bench_runs import PHOTOGRAPHS
 from torch import Tensor
 
 import nst
@@ -16,7 +17,6 @@ from nst.judges import Eye, content_changed, eyes, look, style_left
 from nst.objective import total
 
 Pairs = Sequence[tuple[Any, str]]
-PHOTOGRAPHS = ("astronaut", "cat", "coffee", "rocket")
 EVERY: Pairs = list(product(PHOTOGRAPHS, nst.sample_names()["style"]))
 SECTION = "One pass"
 

@@ -30,6 +30,7 @@ from nst.grids.pools import process_pool
 from nst.hardware.scales import TiledObjective
 from nst.networks import fit_out
 
+PHOTOGRAPHS = ("astronaut", "cat", "coffee", "rocket")
 PAIRS = (
     ("astronaut", "starry"),
     ("cat", "mosaic"),
