@@ -1,8 +1,4 @@
-"""Kernels that are forked, on Linux, from a process that has loaded torch, Matplotlib and Jupyter.
-
-A fresh kernel loads them for three seconds, a dozen times over. What is tested, nst itself, is
-loaded by every kernel anew, in a process of its own as ever.
-"""
+"""Kernels that are forked, on Linux, from a process that has loaded what they need; see server."""
 
 import gc
 import multiprocessing
@@ -11,10 +7,10 @@ import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import server
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 ROOT = Path(__file__).parent.parent
-LOADED = ["nst_grading.preload", "anywidget", "scipy.stats", "skimage.color", "skimage.metrics"]
 OURS = ROOT / "tests", ROOT / "tools"  # which a reader's Python does not find
 
 
@@ -42,9 +38,8 @@ class Provisioner(LocalProvisioner):
     """Forks a kernel where Jupyter would start a program."""
 
     async def launch_kernel(self, cmd, *, cwd, env, **_):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(LOADED)  # a process has one server only
         options = cmd[cmd.index("-f") :]
+        context = multiprocessing.get_context("forkserver")
         process = context.Process(target=be_a_kernel, args=(options, str(cwd), dict(env)))
         process.start()
         self.process, self.pid = Forked(process), process.pid
@@ -68,7 +63,7 @@ def be_a_kernel(options, folder, environment):
 
 def use(monkeypatch):
     """Let the kernels of this test begin so, where processes may be forked."""
-    if sys.platform != "linux":
+    if not server.running():
         return
     factory, group = KernelProvisionerFactory.instance(), KernelProvisionerFactory.GROUP_NAME
     entry = EntryPoint("warm", f"{__name__}:Provisioner", group)
