@@ -657,7 +657,7 @@ def test_what_is_delivered_is_the_saved_pictures_loss(picture, other, tmp_path, 
 @pytest.mark.parametrize("init", ["content", "noise"])
 def test_the_best_steps_loss_is_what_one_gets(optimizer, init):
     """Within 2 %; free pixels promise a loss that their clamped picture is far from."""
-    options = SMALL | {"num_steps": 60, "optimizer": optimizer, "init": init}
+    options = SMALL | {"sizes": 40, "num_steps": 60, "optimizer": optimizer, "init": init}
     bound = style_transfer("rocket", "waves", **options)
     assert bound.delivered["total"] == pytest.approx(min(totals(bound)), rel=0.02)
     free = style_transfer("rocket", "waves", bounds="end", **options)

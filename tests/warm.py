@@ -37,7 +37,7 @@ class Forked:
 class Provisioner(LocalProvisioner):
     """Forks a kernel where Jupyter would start a program."""
 
-    async def launch_kernel(self, cmd, *, cwd, env, **_):
+    async def launch_kernel(self, cmd, *, cwd=".", env, **_):
         options = cmd[cmd.index("-f") :]
         context = multiprocessing.get_context("forkserver")
         process = context.Process(target=be_a_kernel, args=(options, str(cwd), dict(env)))

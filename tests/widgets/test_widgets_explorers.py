@@ -141,9 +141,11 @@ def job(stop):
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_interrupting_the_kernel_stops_the_work(busy):
+def test_interrupting_the_kernel_stops_the_work(busy, monkeypatch):
+    import warm
     from jupyter_client.manager import start_new_kernel
 
+    warm.use(monkeypatch)
     said = []
     manager, client = start_new_kernel(kernel_name="python3")
     try:
