@@ -29,7 +29,7 @@ from styles.common import (
 ASPECT = 0.8
 CREAM, INK, FOAM = palette("eadbb4", "0d1f45", "f4ecd6")
 BLUES = palette("14306b", "2b5f9c", "a9cbd0", "1c4583", "5f9cc0", "dfe6d2", "173a78", "3f7fb4")
-Round = tuple[Points, float]
+Rounds = Array  # (N, 3): x, y and radius of each
 SEAL = palette("b6301f")[0]
 LINE = Brush(streaks=0.0, ragged=0.15, body=0.0, taper=1.2)
 
@@ -175,7 +175,7 @@ def print_foam(canvas: Canvas, wave: Wave, rng: np.random.Generator) -> None:
     pen.spray(crest)
     froth = crest[np.linspace(0, len(crest) - 1, 5 * wave.claws).astype(int)]
     froth = froth + rng.normal(0, 0.006, froth.shape)
-    pen.press([(spot, rng.uniform(0.012, 0.025)) for spot in froth])
+    pen.press(np.column_stack([froth, rng.uniform(0.012, 0.025, len(froth))]))
     for spot in rng.permutation(np.linspace(0, len(crest) - 1, 3 * wave.claws).astype(int)):
         root = crest[spot] + rng.normal(0, 0.009, 2)
         pen.press(pen.claw(root, rng.uniform(0.25, 2.1), rng.uniform(0.045, 0.115)))
@@ -191,31 +191,31 @@ class Foam:
     width: int
     rng: np.random.Generator
 
-    def press(self, rounds: list[Round]) -> None:
+    def press(self, rounds: Rounds) -> None:
         """Print a shape made of rounds: its key line, its shaded side, then the white."""
         line = 0.0030 * self.wave.scale**0.5
-        places = self.wave.place(np.array([centre for centre, _ in rounds]))
-        radii = self.wave.scale * np.array([radius for _, radius in rounds])
+        places, radii = self.wave.place(rounds[:, :2]), self.wave.scale * rounds[:, 2]
         for grow, tint, shift in ((line, INK, 0.0), (0.0, BLUES[2], 0.0), (-0.0012, FOAM, -0.0013)):
             fill = tuple(int(255 * c) for c in tint)
             reach = radii[:, None] + grow
             boxes = np.concatenate([places + shift - reach, places + shift + reach], 1)
-            for box in (boxes[reach[:, 0] > 0] * self.width).tolist():
+            pixels = (boxes[reach[:, 0] > 0] * self.width).astype(int)  # as the pen rounds them
+            for box in set(map(tuple, pixels.tolist())):
                 self.pen.ellipse(box, fill=fill)
 
-    def claw(self, root: Points, heading: float, length: float, depth: int = 0) -> list[Round]:
+    def claw(self, root: Points, heading: float, length: float, depth: int = 0) -> Rounds:
         """A finger that thins, curls at its end, and throws smaller fingers off its side."""
-        curl = self.rng.uniform(0.6, 1.9) * self.rng.choice([-1, 1], p=[0.3, 0.7])
-        spot = root
-        rounds: list[Round] = []
-        for t in np.linspace(0, 1, 30):
-            turn = heading + curl * t**1.6
-            spot = spot + length / 30 * np.array([np.cos(turn), np.sin(turn)])
-            rounds.append((spot, 0.0138 * (length / 0.1) ** 0.8 * (1 - 0.85 * t)))
+        curl = self.rng.uniform(0.6, 1.9) * (-1 if self.rng.random() < 0.3 else 1)
+        t = np.linspace(0, 1, 30)
+        turns = heading + curl * t**1.6
+        steps = length / 30 * np.column_stack([np.cos(turns), np.sin(turns)])
+        spots = np.cumsum(np.concatenate([root[None], steps]), 0)[1:]
+        rounds = [np.column_stack([spots, 0.0138 * (length / 0.1) ** 0.8 * (1 - 0.85 * t)])]
+        for spot, turn in zip(spots, turns, strict=True):
             if depth < 2 and self.rng.random() < 0.115:
                 side = turn + self.rng.choice([-1, 1]) * self.rng.uniform(0.6, 1.2)
-                rounds += self.claw(spot, side, length * 0.46, depth + 1)
-        return rounds
+                rounds.append(self.claw(spot, side, length * 0.46, depth + 1))
+        return np.concatenate(rounds)
 
     def spray(self, crest: Points) -> None:
         """Drops flung off the crest, fewer the further they fly."""
@@ -223,7 +223,7 @@ class Foam:
             start = crest[self.rng.integers(len(crest))]
             aim = np.array([self.rng.uniform(-0.2, 1.0), self.rng.uniform(-0.8, 1.0)])
             drop = start + self.rng.exponential(0.10) * aim
-            self.press([(drop, self.rng.uniform(0.0025, 0.0075))])
+            self.press(np.array([[*drop, self.rng.uniform(0.0025, 0.0075)]]))
 
 
 def print_swell(
