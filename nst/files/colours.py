@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -192,12 +193,15 @@ def by_profile(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert mode L, RGB or CMYK to RGB, by the colour profile where there is a good one."""
     if profile:
         with suppress(Exception):  # a broken profile, or one for another kind of picture
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            target = ImageCms.createProfile("sRGB")
-            fine = ImageCms.Flags.HIGHRESPRECALC  # the default is off by several levels in shadows
-            converted = ImageCms.profileToProfile(
-                image, source, target, outputMode="RGB", flags=fine
-            )
+            converted = ImageCms.applyTransform(image, transform_of(profile, image.mode))
             if converted is not None:
                 return converted
     return image.convert("RGB")
+
+
+@lru_cache(maxsize=8)
+def transform_of(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    """From a profile's colours to sRGB, made once for all strips of a picture, and for the next."""
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    fine = ImageCms.Flags.HIGHRESPRECALC  # the default is off by several levels in shadows
+    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", flags=fine)
