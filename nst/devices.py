@@ -23,8 +23,10 @@ def pick_device(device: torch.device | str | None) -> torch.device:
     """
     if device is not None:
         try:
-            return torch.empty(0, device=device).device
-        except (RuntimeError, AssertionError) as error:
+            made = torch.zeros(1, device=device)
+            made.item()  # there is none on the device meta, which has no memory
+            return made.device
+        except (RuntimeError, AssertionError, TypeError) as error:
             raise SettingsError(f"there is no device {str(device)!r} here; try cpu") from error
     if torch.cuda.is_available():
         return torch.device("cuda")

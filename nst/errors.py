@@ -1,8 +1,16 @@
 """What can go wrong, by name. Every message is one sentence that says what to do."""
 
+import re
+
+# Names of files may hold them: line breaks, and what a terminal obeys.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 
 class NstError(Exception):
     """Base of this package's errors; the command line prints it as one line."""
+
+    def __init__(self, message: str = ""):
+        super().__init__(CONTROL.sub(lambda found: ascii(found[0])[1:-1], message))
 
 
 class ImageError(NstError, ValueError):

@@ -11,7 +11,9 @@ from nst.errors import ImageError
 from nst.networks import VGG, Network, check_network
 
 
-def extract_features(network: Network, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+def extract_features(
+    network: Network, image: Tensor, layers: str | Sequence[str]
+) -> dict[str, Tensor]:
     """Activations of `layers` for an image (B, 3, H, W) in [0, 1], as a dict in their order.
 
     Gradients flow to the image. The network normalises the image itself.
@@ -22,7 +24,7 @@ def extract_features(network: Network, image: Tensor, layers: Sequence[str]) -> 
     """
     check_network(network)
     check_shape(image)
-    return network(image, layers)
+    return network(image, [layers] if isinstance(layers, str) else list(layers or ()))
 
 
 def walk_features(

@@ -8,12 +8,12 @@ the package sees plain sRGB pixels. Every refusal is an `ImageError` of one sent
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
-from numbers import Real
+from os import PathLike, fsdecode
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeGuard
 
 import numpy as np
 import torch
@@ -21,14 +21,17 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nst.devices import pick_device
 from nst.errors import ImageError, SettingsError
-from nst.files import write_atomically, write_json
+from nst.files import expand, write_atomically, write_json
 from nst.files.colours import from_array, outline, plain
-from nst.files.decoding import decode, load, quiet, refuse
+from nst.files.decoding import decode, load, long_side, quiet, refuse
 from nst.files.downloads import fetch
 from nst.files.encoding import as_json, check_output, encode, save_options
+from nst.files.fields import PATH, whole
+from nst.files.tensors import tensor_fault, to_bytes
 
-Source = str | Path | bytes | IO[bytes] | Image.Image | np.ndarray
+Source = str | PathLike | bytes | IO[bytes] | Image.Image | np.ndarray
 Picture = Source | Tensor
 
 # An installed wheel holds data/ inside the package; a checkout holds it beside the package.
@@ -96,35 +99,35 @@ def preprocess_image(
 def to_tensor(image: Image.Image, device: str | torch.device | None) -> Tensor:
     """An RGB PIL image as float32 of shape (1, 3, H, W) in [0, 1]."""
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    return pixels.contiguous().float().div_(255).to(device)
+    return (
+        pixels.contiguous().float().div_(255).to(pick_device("cpu" if device is None else device))
+    )
 
 
 def upright(source: Source, size: int | None = None) -> Image.Image:
     """The source as an upright 8-bit RGB image in sRGB on white, its long side at most `size`."""
-    if size is not None and not (isinstance(size, Real) and size >= 1):
-        raise ImageError(
-            f"size is the long side in pixels, one number that must be at least 1, not {size!r}"
-        )
-    image, name = decoded(source, size)
-    return plain(image, fitted((image.height, image.width), size or max(image.size)), name)
+    side = long_side(size)
+    image, name = decoded(source, side)
+    return plain(image, fitted((image.height, image.width), side or max(image.size)), name)
 
 
-def decoded(source: Source, size: int | None) -> tuple[Image.Image, str]:
+def decoded(source: Source, size: float | None) -> tuple[Image.Image, str]:
     """The source as a PIL image of any mode, and what to call it in a sentence."""
     if isinstance(source, np.ndarray):
         return from_array(source, "the array"), "the array"
     if isinstance(source, Image.Image):
+        if 0 in source.size:
+            raise ImageError(f"the image is empty, of {source.width}×{source.height} pixels")
         file = getattr(source, "fp", None)
         with quiet():
             refuse(source, file, "the image")
             return load(source, file, "the image"), "the image"
-    if isinstance(source, str | Path):
+    if isinstance(source, str | PathLike):
+        source = source if isinstance(source, str) else Path(fsdecode(source))
         with _open_file(source) as file:
             return decode(file, f"'{source}'", size), f"'{source}'"
     if isinstance(source, bytes | bytearray | memoryview):
         return decode(io.BytesIO(source), "the file", size), "the file"
-    if isinstance(source, io.TextIOBase):
-        raise ImageError("the file is open as text; open it as binary, with mode 'rb'")
     if hasattr(source, "read"):
         return decode(source, "the file", size), "the file"
     raise ImageError(
@@ -133,19 +136,9 @@ def decoded(source: Source, size: int | None) -> tuple[Image.Image, str]:
     )
 
 
-def tensor_fault(image: Tensor) -> str | None:
-    """What keeps a tensor from being a picture (1, 3, H, W) in [0, 1], in words; None for one."""
-    if image.ndim != 4 or image.shape[:2] != (1, 3) or not image.numel():
-        return f"is {'' if image.numel() else 'empty, '}of shape {tuple(image.shape)}"
-    if not image.is_floating_point():
-        return f"is of {image.dtype}; divide it by 255"
-    if image.isnan().any():
-        return "holds NaN; where it comes from, something diverged"
-    low, high = (value.item() for value in image.detach().aminmax())
-    if low > -1e-3 and high < 1 + 1e-3:  # a little beyond is the rounding of a computation
-        return None
-    advice = "undo its normalisation" if low < -1e-3 else "divide it by 255"
-    return f"goes from {low:.4g} to {high:.4g}; {advice if high < 256 else 'scale it'}"
+def is_several(pictures: Any) -> TypeGuard[Iterable[Any]]:
+    """Whether these are pictures one after the other, as a glob gives them, rather than one."""
+    return isinstance(pictures, list | tuple | Iterator) and not hasattr(pictures, "read")
 
 
 def as_image(picture: Picture, size: int | None, device: str | torch.device | None) -> Tensor:
@@ -160,9 +153,10 @@ def as_image(picture: Picture, size: int | None, device: str | torch.device | No
         raise ImageError(
             f"a picture is a tensor (1, 3, H, W) of floats in [0, 1]; this one {fault}"
         )
-    image = picture.detach().to(device, torch.float32).contiguous()
+    image = picture.detach().as_subclass(Tensor).to(device, torch.float32).contiguous()
     image = image.clamp(0, 1)  # a tensor of our own, whatever mode the given one was made in
-    return image if size is None else fit(image, size)
+    side = long_side(size)
+    return image if side is None else fit(image, side)
 
 
 def postprocess_image(tensor: Tensor) -> Image.Image:
@@ -171,24 +165,13 @@ def postprocess_image(tensor: Tensor) -> Image.Image:
     Values are clamped to [0, 1] and rounded to the nearest of 256 levels. Raises `ImageError` for
     another shape, for integers, and for values that are not numbers.
     """
-    batched = tensor if tensor.ndim == 4 else tensor[None]
-    if batched.ndim != 4 or batched.shape[:2] != (1, 3) or batched.numel() == 0:
-        raise ImageError(
-            f"an image has shape (1, 3, H, W) or (3, H, W), not {tuple(tensor.shape)}; "
-            "pass the pictures of a batch one by one"
-        )
-    if not tensor.is_floating_point():
-        raise ImageError(f"an image holds floats in [0, 1], not {tensor.dtype}; divide it by 255")
-    pixels = batched[0].detach().cpu().float().permute(1, 2, 0)
-    if pixels.isnan().any():
-        raise ImageError("the image holds NaN; the run that made it diverged, so slow it down")
-    return Image.fromarray((pixels.clamp(0, 1) * 255).round().byte().contiguous().numpy())
+    return Image.fromarray(to_bytes(tensor))
 
 
 def save_image(
     image: Tensor | Source,
     path: str | Path,
-    settings: dict | None = None,
+    settings: dict | Any = None,
     sidecar: bool = False,
     quality: int | None = None,
     outline: Image.Image | None = None,
@@ -203,18 +186,20 @@ def save_image(
     `ImageError` if the image or the path cannot be used and `SettingsError` if the settings do not
     fit into JSON.
     """
-    path = Path(path)
+    path, quality = expand(path), whole(quality)
     check_output(path, quality, outline is not None)
     text = as_json(settings)
     if sidecar and text is None:
         raise SettingsError("a sidecar holds the settings; give settings or leave out sidecar")
     picture = postprocess_image(image) if isinstance(image, Tensor) else open_image(image)
     if outline is not None:
-        picture.putalpha(outline.resize(picture.size, Image.Resampling.LANCZOS))
+        if not isinstance(outline, Image.Image):
+            raise ImageError("an outline is a PIL image of mode L, as open_outline gives it")
+        picture.putalpha(outline.convert("L").resize(picture.size, Image.Resampling.LANCZOS))
     data = encode(picture, save_options(path, quality, outline is not None), text)
     saved = write_atomically(path, lambda file: file.write(data))
     if sidecar:
-        write_json(path.with_suffix(".json"), settings)
+        write_json(path.with_suffix(".json"), json.loads(text or ""))
     return saved
 
 
@@ -226,12 +211,12 @@ def read_settings(path: str | Path) -> dict:
     no settings, if the .json file cannot be read, or if what is there is not a JSON object.
     """
     text: Any
+    path = expand(path, SettingsError)
     try:
-        if Path(path).suffix.lower() == ".json":
-            with Path(path).expanduser().open("rb") as file:
-                text = file.read()
+        if path.suffix.lower() == ".json":
+            text = path.read_bytes()
         else:
-            with _open_file(Path(path)) as file:
+            with _open_file(path) as file:
                 text = decode(file, f"'{path}'").info["nst"]
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, ImageError):
@@ -264,12 +249,12 @@ def resize(image: Tensor, shape: Sequence[int]) -> Tensor:
     return resized.clamp(0, 1).to(image.device)
 
 
-def fit(image: Tensor, size: int) -> Tensor:
+def fit(image: Tensor, size: float) -> Tensor:
     """An image (1, 3, H, W) with its long side brought to `size`; a smaller one stays as it is."""
     return resize(image, fitted(image.shape[-2:], size))
 
 
-def fitted(shape: Sequence[int], size: int) -> tuple[int, int]:
+def fitted(shape: Sequence[int], size: float) -> tuple[int, int]:
     """Height and width with the long side brought to `size`; a smaller one stays as it is."""
     height, width = shape
     scale = min(1.0, size / max(height, width))
@@ -289,6 +274,8 @@ def _open_file(source: str | Path) -> IO[bytes]:
     """Open the file, sample picture or URL for reading."""
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
         return io.BytesIO(fetch(source))
+    if len(str(source)) > PATH:
+        raise ImageError(f"'{str(source)[:30]}…' has {len(str(source))} characters: no path does")
     try:
         path = Path(source).expanduser()
         if isinstance(source, str) and not path.is_file():
@@ -296,7 +283,11 @@ def _open_file(source: str | Path) -> IO[bytes]:
         if path.is_dir():
             raise ImageError(f"'{source}' is a folder; name a picture in it")
         return path.open("rb")
+    except ImageError:
+        raise
     except (FileNotFoundError, NotADirectoryError) as error:
+        if isinstance(source, Path):
+            raise ImageError(f"there is no file '{source}'; check the path") from error
         names = [name for names in sample_names().values() for name in names]
         close = get_close_matches(Path(source).name, names)
         hint = f"did you mean {' or '.join(close)}?" if close else f"samples: {', '.join(names)}"

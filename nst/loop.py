@@ -17,6 +17,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.devices import own_modes
+from nst.errors import SettingsError
+from nst.files.fields import bare
 from nst.hardware.cores import shared_cores
 from nst.hardware.graphs import Reading, Recorded
 from nst.objective import total
@@ -249,9 +252,21 @@ class Watcher:
         self.history.append(step.record())
         self.bar.set_postfix_str(f"{size} px, loss {loss:.4g}", refresh=False)
         self.bar.update(number > 0)
-        if self.callback and self.callback(step):
-            return "stopped"
+        if self.callback:
+            with own_modes():  # whatever it sets
+                answer = self.callback(step)
+            if bare(answer) is True:  # not what a lambda happens to give
+                return "stopped"
         return "interrupted" if self.interrupted.is_set() else trouble
+
+
+def check_callback(callback: object) -> None:
+    """Raise SettingsError, before there is anything to lose, for what cannot be called."""
+    if callback is not None and not callable(callback):
+        raise SettingsError(
+            f"callback is a function of a step, as lambda step: print(step.total), not a "
+            f"{type(callback).__name__}"
+        )
 
 
 @contextmanager

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nst.errors import SettingsError
+
+TV_NORMS = ("l2", "l1", "l1-sum")
 Features = Mapping[str, Tensor]
 
 
@@ -104,7 +107,12 @@ def total_variation_loss(image: Tensor, norm: str = "l2") -> Tensor:
     ones), "l1" (the same of their absolute values) or "l1-sum" (the sum of these, whose weight then
     depends on the picture's size). Not in Gatys et al. (2016); Mahendran and Vedaldi (2015)
     brought it to the inversion of networks.
+
+    Raises:
+        SettingsError: there is no such norm.
     """
+    if norm not in TV_NORMS:
+        raise SettingsError(f"norm is one of {', '.join(TV_NORMS)}; not {norm!r}")
     below, above = image[..., 1:, :], image[..., :-1, :]
     right, left = image[..., 1:], image[..., :-1]
     if norm == "l1-sum":

@@ -87,7 +87,9 @@ class Objective:
             self.content = content_targets(see, content_image, layers, settings.normalisation)
         if settings.style_weight:
             blend = settings.style_blend or (1.0,) * len(style_images)
-            if not style_images or len(blend) != len(style_images):
+            if not style_images:
+                raise SettingsError("the style loss needs a style picture, or a weight of 0")
+            if len(blend) != len(style_images):
                 raise SettingsError(
                     f"there are {len(style_images)} style pictures and {len(blend)} shares of them"
                 )

@@ -1,7 +1,6 @@
 """What a run was: a plain dataclass of settings, its presets, and its way to JSON and back."""
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -9,7 +8,8 @@ from typing import Any, NamedTuple
 from nst.control.colours import COLOURS
 from nst.control.regions import pictures_used
 from nst.errors import SettingsError
-from nst.files.fields import LAYER_FIELDS, check, plain, share, shown
+from nst.files.fields import LAYER_FIELDS, check, nearest, plain, share, shown
+from nst.losses import TV_NORMS
 from nst.networks import BUILT_IN, EDITION, PADDINGS, POOLINGS, SCALES, made_for
 from nst.statistics import STATISTICS
 
@@ -261,7 +261,7 @@ CHOICES = {
     "padding": (None, *PADDINGS),
     "scale": (None, *SCALES),
     "normalisation": ("relative", "paper", "mse"),
-    "tv_norm": ("l2", "l1", "l1-sum"),
+    "tv_norm": TV_NORMS,
     "statistic": tuple(STATISTICS),
     "colour": COLOURS,
     "optimizer": tuple(LEARNING_RATES),
@@ -273,8 +273,8 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
     """The preset's settings with some fields changed; a change to None is no change.
 
     Layers may be one name, a list of names, which share the weight that the preset's layers have
-    together, or a dict of weights. `sizes` and `num_steps` may be single numbers. NumPy's numbers
-    and arrays are taken for Python's. Another optimiser than the preset's keeps neither its
+    together, or a dict of weights. `sizes` and `num_steps` may be single numbers. Numbers of any
+    kind and arrays are taken for plain ones. Another optimiser than the preset's keeps neither its
     learning rate nor its bounds.
 
     Raises:
@@ -286,9 +286,7 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
     known = [f.name for f in dataclasses.fields(Settings)]
     for name in changes:
         if name not in known:
-            close = difflib.get_close_matches(name[:100], known, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
-            raise SettingsError(f"there is no setting {shown(name)}; {hint}")
+            raise SettingsError(f"there is no setting {shown(name)}; {nearest(name, known)}")
     base = PRESETS[preset].settings
     together = {name: sum(getattr(base, name).values()) for name in LAYER_FIELDS}
     given = {name: value for name, value in changes.items() if value is not None}

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,8 +13,8 @@ from nst.devices import own_modes, pick_device, pick_precision
 from nst.errors import SettingsError, WeightsError
 from nst.files.checkpoints import hash_weights
 from nst.hardware.memory import parse_bytes, room_for_pictures
-from nst.images import Picture, as_image
-from nst.loop import Callback, State
+from nst.images import Picture, as_image, is_several
+from nst.loop import Callback, State, check_callback
 from nst.networks import Network, check_network, fit_out, load_network
 from nst.runs.job import Job, say
 from nst.runs.reading import read_run
@@ -73,15 +72,18 @@ def style_transfer(
         callback: is given a `Step` after each step; if it returns True, the run stops.
         progress: show a bar; by default in terminals and notebooks.
         changes: any other field of `Settings`: weights, sizes, colour, statistic, optimizer, …
+            Another run's settings may be given; its pictures' names then count for nothing.
 
     Raises:
         SettingsError, ImageError, WeightsError: before the run begins. Once it runs, it hands back
             a picture, and says in `reason` why it ended; but what the callback raises goes through.
     """
-    styles = list(style_image) if isinstance(style_image, list | tuple) else [style_image]
+    check_callback(callback)
+    styles: list[Any] = list(style_image) if is_several(style_image) else [style_image]
     where, within = listed(masks), listed(style_masks)
     if isinstance(network, Network) and device is None:
         device = network.mean.device
+    changes = {name: it for name, it in changes.items() if name not in ("content", "styles")}
     changes |= network_settings(network, changes) | {
         "content_layers": content_layers,
         "style_layers": style_layers,
@@ -196,6 +198,7 @@ def resume(
         SettingsError: there is no saved run, it is damaged, or it cannot go on.
         WeightsError: the network's weights are others than those of the run.
     """
+    check_callback(callback)
     place = pick_device(device)
     if network is not None:
         check_network(network)
@@ -242,7 +245,7 @@ def style_sides(settings: Settings, styles: int) -> list[int]:
 
 def listed(masks: Any) -> list[Any]:
     """Masks as a list: none, one by itself, or several."""
-    found = [] if masks is None else list(masks) if isinstance(masks, list | tuple) else [masks]
+    found = [] if masks is None else list(masks) if is_several(masks) else [masks]
     if any(isinstance(mask, str) and mask == "given" for mask in found):
         raise SettingsError("the run had a mask without a name; give it as masks or style_masks")
     return found
@@ -250,4 +253,6 @@ def listed(masks: Any) -> list[Any]:
 
 def name_of(picture: Picture) -> str | None:
     """A picture's path, URL or sample name, if it has one."""
-    return str(picture) if isinstance(picture, str | Path) else None
+    if isinstance(picture, str):
+        return str(picture)  # of a class of its own, such as NumPy's
+    return os.fsdecode(picture) if isinstance(picture, os.PathLike) else None

@@ -60,6 +60,7 @@ def frames_in(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if (mimetypes.guess_type(path.name)[0] or "").startswith("image/")
         and not path.name.startswith(".")
+        and not path.is_dir()
     ]
     if not frames:
         raise ImageError(f"there are no pictures in the folder '{folder}'; name one with frames")

@@ -34,7 +34,7 @@ def paint(options: argparse.Namespace) -> int:
         if every or folder:
             raise SettingsError("--save-every and --resume are for one picture, not for frames")
         return paint_film(given, machine, target if options.output else replace(target, path=FILM))
-    target.check()
+    target.check(given.get("content"), *(given.get("styles") or ()))
     frames = Frames(target.path, every)
     run = expand(folder, SettingsError) if folder else None
     if run:

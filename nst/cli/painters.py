@@ -74,7 +74,7 @@ def paint_in_one_pass(arguments: Sequence[str]) -> int:
     if isinstance(content, str) and is_folder(content):
         target = target if options.output else replace(target, path=FILM)
         return paint_frames(Path(content), shares, given, target)
-    target.check()
+    target.check(*options.pictures)
     target.remember(content)
     target.put(paint(content, shares, **given))
     if target.path != STREAM:

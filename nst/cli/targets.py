@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nst.cli.output import print_line
 from nst.errors import SettingsError
+from nst.files import expand
 from nst.files.encoding import check_output
 from nst.images import Source, open_outline, save_image
 from nst.runs.results import Result
@@ -44,9 +45,12 @@ class Target:
         path = Path(options.output or "out.png")
         return cls(path, options.quality, options.sidecar, options.alpha == "keep")
 
-    def check(self) -> None:
-        """Raise now what `write` would raise after the work is done."""
+    def check(self, *pictures: Any) -> None:
+        """Raise now what `write` would raise after the work is done, or replace of the pictures."""
         if self.path != STREAM:
+            place = os.path.realpath(expand(self.path))
+            if any(isinstance(it, str) and is_at(it, place) for it in pictures):
+                raise SettingsError(f"'{self.path}' is one of the pictures: give -o another")
             check_output(self.path, self.quality, self.keeps)
         elif self.sidecar or self.quality is not None:
             raise SettingsError("standard output gets a PNG and nothing beside it; give -o a file")
@@ -94,6 +98,11 @@ def read_streams(pictures: list[str]) -> list[Any]:
     if pictures.count(str(STREAM)) > 1:
         raise SettingsError("standard input holds one picture; give '-' once")
     return [sys.stdin.buffer.read() if name == str(STREAM) else name for name in pictures]
+
+
+def is_at(name: str, place: str) -> bool:
+    """Whether a picture of that name is the file at that place."""
+    return "\0" not in name and os.path.realpath(os.path.expanduser(name)) == place  # noqa: PTH111
 
 
 def is_folder(name: str) -> bool:

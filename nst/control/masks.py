@@ -3,6 +3,8 @@
 import base64
 import io
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +15,20 @@ from torch import Tensor
 
 from nst.control.colours import grey
 from nst.errors import ImageError
-from nst.images import load_image, open_outline, preprocess_image, resize
+from nst.files.decoding import in_reach
+from nst.files.fields import shown
+from nst.files.tensors import is_dense
+from nst.images import Source, load_image, open_outline, preprocess_image, resize
 from nst.networks import VGG, Network, Pool
 from nst.statistics import Guide
 
 MOSTLY = 0.5  # a position is a region's if so much of what it sees is, or of the mask's most
 BARELY = 0.01  # and does not count with less
 SAME = 0.03  # by how much of itself a mask's aspect ratio may differ from its picture's
+WHITE = {"uint8": 255, "uint16": 65535}  # of arrays, by type; 1 of all others
 DRAWN = "data:image/png;base64,"  # with this begins a mask that is its own file, as text
 
-Mask = str | Path | bytes | Image.Image | np.ndarray | Tensor
+Mask = Source | Tensor
 
 
 def load_mask(mask: Mask, picture: Tensor) -> Tensor:
@@ -41,6 +47,12 @@ def load_mask(mask: Mask, picture: Tensor) -> Tensor:
     """
     if isinstance(mask, str) and mask in NAMED and not Path(mask).is_file():
         return NAMED[mask](picture)
+    close = get_close_matches(mask, NAMED) if isinstance(mask, str) and len(mask) < 20 else []
+    if close and not Path(str(mask)).is_file():
+        raise ImageError(
+            f"there is no file or sample picture {shown(mask)}, and no mask of that name; did you "
+            f"mean {' or '.join(close)}?"
+        )
     values = as_values(mask)
     (height, width), (rows, columns) = picture.shape[-2:], values.shape[-2:]
     # One pixel more or less is the rounding of whoever resized it.
@@ -59,19 +71,31 @@ def as_values(mask: Mask) -> Tensor:
     """The mask in its own size, (1, 1, H, W) in [0, 1]."""
     if isinstance(mask, str) and mask.startswith(DRAWN):
         return as_values(read(mask))
-    if isinstance(mask, str | Path | Image.Image | bytes):
-        if (outline := open_outline(mask)) is not None:
-            return preprocess_image(outline)[:, :1]
-        return grey(load_image(mask))[:, :1].contiguous()
-    if not isinstance(mask, np.ndarray | Tensor):
+    if isinstance(mask, np.ndarray | Tensor):
+        return of_numbers(mask)
+    if hasattr(mask, "read"):
+        mask = in_reach(mask, "the mask")  # which is read twice
+    elif not isinstance(mask, str | PathLike | bytes | bytearray | memoryview | Image.Image):
         raise ImageError(f"a mask is a file, a name or an array, not a {type(mask).__name__}")
-    values = torch.as_tensor(mask).detach().cpu()
-    shape = tuple(values.shape)
-    if values.ndim < 2 or values.numel() == 0 or any(length != 1 for length in shape[:-2]):
+    if (outline := open_outline(mask)) is not None:
+        return preprocess_image(outline)[:, :1]
+    return grey(load_image(mask))[:, :1].contiguous()
+
+
+def of_numbers(mask: np.ndarray | Tensor) -> Tensor:
+    """An array's or a tensor's mask, (1, 1, H, W) in [0, 1]."""
+    shape, rule = tuple(mask.shape), "a mask holds numbers from 0 to 1, bytes, or True and False"
+    if len(shape) < 2 or 0 in shape or any(length != 1 for length in shape[:-2]):
         raise ImageError(f"a mask has shape (H, W), not {shape}")
-    values = values.float() / 255 if values.dtype == torch.uint8 else values.float()
+    if isinstance(mask, np.ndarray) and mask.dtype.kind in "buif":
+        values = torch.from_numpy(np.array(mask, np.float32, order="C"))
+    elif isinstance(mask, Tensor) and is_dense(mask) and not mask.is_complex():
+        values = mask.detach().as_subclass(Tensor).cpu().float()
+    else:
+        raise ImageError(f"{rule}, not {mask.dtype}")
+    values = values / WHITE.get(str(mask.dtype).removeprefix("torch."), 1)
     if not (values.min() > -1e-3 and values.max() < 1 + 1e-3):  # nor NaN
-        raise ImageError("a mask holds numbers from 0 to 1, bytes from 0 to 255, or True and False")
+        raise ImageError(f"{rule}; this one goes from {values.min():.4g} to {values.max():.4g}")
     return values.reshape(1, 1, *shape[-2:]).clamp(0, 1).contiguous()
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nst.errors import WeightsError
-from nst.files.weights import bare, bared_for, read_weights
+from nst.files.weights import bared_for, read_weights
 
 if TYPE_CHECKING:
     from torchvision.models import WeightsEnum
@@ -63,14 +63,12 @@ def fit_weights(layers: nn.ModuleDict, state: dict[str, Tensor], source: str) ->
     Raises:
         WeightsError: a weight is missing or of another shape; the message names `source`.
     """
-    if any(key.endswith("running_mean") for key in state):
-        raise WeightsError(f"{source} is of a VGG with batch normalisation, which is not supported")
-    state = {bare(key): value for key, value in state.items()}
     convolutions = {n: m for n, m in layers.items() if isinstance(m, nn.Conv2d)}
-    prefixes = list(convolutions)
-    if "conv1_1.weight" not in state:
-        numbers = {int(number) for key in state if (number := key.split(".")[0]).isdigit()}
-        prefixes = [str(number) for number in sorted(numbers)]
+    where = places(state, source)
+    if set(convolutions) <= where.keys():
+        prefixes = [where[name] for name in convolutions]
+    else:
+        prefixes = [where[n] for n in sorted(filter(str.isdecimal, where), key=int)]
     if len(prefixes) < len(convolutions):
         raise WeightsError(
             f"{source} is of another network: it has {len(prefixes)} convolutions "
@@ -78,24 +76,56 @@ def fit_weights(layers: nn.ModuleDict, state: dict[str, Tensor], source: str) ->
         )
     for (name, layer), prefix in zip(convolutions.items(), prefixes, strict=False):
         for kind, parameter in layer.named_parameters():
-            value = state.get(f"{prefix}.{kind}")
-            if value is None or value.shape != parameter.shape or not value.is_floating_point():
-                found = "is missing" if value is None else f"has shape {tuple(value.shape)}"
-                if value is not None and not value.is_floating_point():
-                    found += f" of {value.dtype}"
+            if fault := fault_of(state.get(f"{prefix}.{kind}"), parameter):
+                raise WeightsError(f"{source} is of another network: {name}.{kind} {fault}")
+            parameter.data.copy_(state[f"{prefix}.{kind}"])
+
+
+def places(state: dict[str, Tensor], source: str) -> dict[str, str]:
+    """The convolutions in a VGG's state dict: the last part of a name, and all of it."""
+    if any(key.endswith("running_mean") for key in state):
+        raise WeightsError(
+            f"{source} is of another network, with batch normalisation; VGGs with it are not "
+            "supported"
+        )
+    found: dict[str, str] = {}
+    for key, value in state.items():
+        name, _, kind = key.rpartition(".")
+        if kind == "weight" and value.dim() == 4:
+            first = found.setdefault(name.rpartition(".")[2], name)
+            if first != name:
                 raise WeightsError(
-                    f"{source} is of another network: {name}.{kind} {found} "
-                    f"where {tuple(parameter.shape)} is needed"
+                    f"{source} is of another network, or of several: it has {first} and {name}"
                 )
-            parameter.data.copy_(value)
+    return found
+
+
+def fault_of(value: Tensor | None, parameter: Tensor) -> str | None:
+    """Why a value cannot be a parameter's, in words; None if it can."""
+    if value is None:
+        return "is missing"
+    if (
+        value.shape == parameter.shape
+        and value.is_floating_point() == parameter.is_floating_point()
+    ):
+        return None
+    kind = (
+        "" if value.is_floating_point() == parameter.is_floating_point() else f" of {value.dtype}"
+    )
+    return f"has shape {tuple(value.shape)}{kind} where {tuple(parameter.shape)} is needed"
 
 
 def load_strictly(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
     """Load `state` into `model`; WeightsError if any key or shape differs."""
-    try:
-        model.load_state_dict(bared_for(state, set(model.state_dict())))
-    except RuntimeError as error:
-        raise WeightsError(f"{source} is of another network than {type(model).__name__}") from error
+    wanted = model.state_dict()
+    state = bared_for(state, set(wanted))
+    faults = {n: fault for n, v in wanted.items() if (fault := fault_of(state.get(n), v))}
+    faults |= {name: "is not in it" for name in state if name not in wanted}
+    for name, fault in faults.items():
+        raise WeightsError(
+            f"{source} is of another network than {type(model).__name__}: {name} {fault}"
+        )
+    model.load_state_dict(state)
 
 
 def takes_255(filters: Tensor) -> bool:

@@ -7,16 +7,18 @@ is settled here: a file is read right, or refused by a sentence that says what i
 
 import io
 import logging
+import math
 import os
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from nst.errors import ImageError
+from nst.files.fields import bare, is_number, shown
 from nst.files.kinds import kind_of
 from nst.files.pngs import correct_clear, deep, low_bytes
 from nst.files.tiffs import corrected_tiff, is_thumbnail, refuse_tiff
@@ -29,17 +31,17 @@ LARGE = 2**25  # pixels, from which on a JPEG is decoded no larger than it is ne
 HUGE = 2**29  # pixels of a JPEG that is decoded smaller: no phone takes as many
 SLOW = {"bmp_rle": "run-length coding", "ppm_plain": "plain text"}  # decoded in Python
 SLOW_LIMIT = 2**23  # pixels
+MOST = 2**31  # pixels of a side
 GAP = 3  # a JPEG that was decoded smaller is still so many times larger than what is made of it
 
 
-def decode(file: IO[bytes], name: str, size: int | None = None) -> Image.Image:
+def decode(file: IO[bytes], name: str, size: float | None = None) -> Image.Image:
     """The (first) picture in a file, of any of Pillow's modes, decoded.
 
     With `size`, a large JPEG comes smaller than it is, but not below `GAP` times a long side of
     `size` pixels. Raises `ImageError`, whatever the bytes are; `name` begins its sentence.
     """
-    if not file.seekable():
-        file = io.BytesIO(file.read())
+    file = in_reach(file, name)
     with quiet() as notes:
         image = identify(file, name, huge=size is not None)
         if image.format == "TIFF" and (lost := [n for n in notes if "Metadata" not in n]):
@@ -55,6 +57,36 @@ def decode(file: IO[bytes], name: str, size: int | None = None) -> Image.Image:
             if image.width * image.height > most():
                 raise failure(Image.DecompressionBombError(), name)
         return load(image, file, name)
+
+
+def in_reach(file: Any, name: str) -> IO[bytes]:
+    """The file, if it can be read in any order; else what it holds, in memory.
+
+    Raises `ImageError` for one that is closed, open as text or for writing, or breaks off.
+    """
+    try:
+        if seekable := hasattr(file, "seekable") and file.seekable():
+            file.seek(0, 2)
+        data = file.read(0) if seekable else file.read()
+    except Exception as error:  # whatever a stream or an archive raises
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise ImageError(f"{name} cannot be read ({reason}); open it anew, in mode 'rb'") from error
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise ImageError(f"{name} is open as text; open it as binary, with mode 'rb'")
+    return file if seekable else io.BytesIO(data)
+
+
+def long_side(size: Any) -> float | None:
+    """A long side in pixels as a plain number, no larger than there are pictures; None for none."""
+    size = bare(size)
+    if size is None:
+        return None
+    if not is_number(size, 1, math.inf):
+        raise ImageError(
+            f"size is the long side in pixels, one number that must be at least 1, not "
+            f"{shown(size)}"
+        )
+    return float(min(size, MOST))
 
 
 class Notes(list[str]):

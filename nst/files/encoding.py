@@ -1,5 +1,6 @@
 """From a finished picture to a file's bytes, with the settings that made it."""
 
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -9,6 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from nst.errors import ImageError, SettingsError
+from nst.files.fields import bare
 from nst.files.writing import check_place, expand, refusing
 
 # 4:4:4 (subsampling 0) keeps the colour of single brush strokes, which JPEG's default halves.
@@ -62,9 +64,18 @@ def encode(picture: Image.Image, options: dict[str, Any], text: str | None) -> b
     return file.getvalue()
 
 
-def as_json(settings: dict[str, Any] | None) -> str | None:
-    """The settings as text. Raises `SettingsError` if they do not fit."""
+def as_json(settings: Any) -> str | None:
+    """Settings, or plain data, as text. Raises `SettingsError` if they do not fit."""
     try:
-        return None if settings is None else json.dumps(settings, indent=2)
+        return None if settings is None else json.dumps(settings, indent=2, default=plainer)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"the settings do not fit into JSON ({error})") from error
+
+
+def plainer(value: Any) -> Any:
+    """As JSON has it: a dataclass as a dict, a path as text, NumPy's numbers as Python's."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if (plain := bare(value)) is value:
+        raise TypeError(f"a {type(value).__name__} is no plain data")
+    return plain

@@ -8,10 +8,14 @@ exists is found out where it is loaded.
 import math
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from itertools import islice
+from numbers import Number
 from typing import Any
 
-from nst.errors import SettingsError
+from nst.errors import CONTROL, SettingsError
 
 LAYERS, PICTURES, SIZES = 200, 16, 16  # at most: layers of a loss, style pictures, sizes
 HISTORY = 200  # steps: each holds two pictures in memory
@@ -19,7 +23,6 @@ WEIGHT = 1e18
 NAME, PATH = 100, 4096  # characters of a layer's or network's name; of a path or an address
 # Torchvision's names of layers are of this kind too: "layer1.0.relu", "features.0".
 WORD = re.compile(rf"[\w.:/-]{{1,{NAME}}}", re.ASCII)
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # they would move a terminal's cursor
 # A mask that is its own file: eight megabytes, as text.
 DRAWN, DRAWING = re.compile(r"data:image/png;base64,[\w+/]+={0,2}", re.ASCII), 2**23
 SHOWN = 60  # characters of a value in a sentence
@@ -28,12 +31,14 @@ LISTS = (
     *("sizes", "num_steps", "style_blend", "learning_rate_decay", "styles"),
     *("masks", "style_masks", "mask_weights", "layers_by_style"),
 )
+UNORDERED = (str, bytes, Mapping, set, frozenset)  # no lists, though one can walk through them
 WEIGHTS = ("content_weight", "style_weight", "tv_weight")
 LAYER_FIELDS = ("content_layers", "style_layers")
+WHOLE = ("sizes", "num_steps", "seed", "history", "edition")
 
 
 def plain(name: str, value: Any, together: float) -> Any:
-    """The value as the field holds it: JSON's lists and NumPy's numbers and arrays become plain.
+    """The value as the field holds it: all kinds of numbers, lists and arrays become plain.
 
     Args:
         name: of the field.
@@ -43,20 +48,23 @@ def plain(name: str, value: Any, together: float) -> Any:
     Raises:
         SettingsError: layers that are neither names nor weights by name.
     """
-    value = _bare(value)
+    value = bare(value)
     if name in LAYER_FIELDS:
         if isinstance(value, Mapping):
-            return {layer: _bare(weight) for layer, weight in value.items()}
+            return {layer: bare(weight) for layer, weight in value.items()}
         names = [value] if isinstance(value, str) else value
         if not (isinstance(names, list | tuple) and all(isinstance(n, str) for n in names)):
             raise SettingsError(f"{name} are names, or weights by name; not {shown(value)}")
         return share(names, together)
-    if isinstance(value, list | tuple | range):
-        items: Any = (_bare(item) for item in value)
+    if isinstance(value, list | tuple):
+        items: Any = (whole(item) if name in WHOLE else bare(item) for item in value)
         items = tuple(tuple(item) if isinstance(item, list) else item for item in items)
+        if name == "learning_rate_decay":
+            items = (*items[:1], *map(whole, items[1:]))
         if name == "layers_by_style":
             items = tuple((item,) if isinstance(item, str) else item for item in items)
         return items[0] if name == "style_scale" and len(items) == 1 else items
+    value = whole(value) if name in WHOLE else value
     return (value,) if name in LISTS else value
 
 
@@ -94,6 +102,7 @@ def check(values: Mapping[str, Any], choices: Mapping[str, Sequence[str | None]]
 def _check_together(values: Mapping[str, Any]) -> None:
     """Fields that exclude each other, or need each other."""
     statistic, normalisation = values["statistic"], values["normalisation"]
+    layers = values["style_layers"]
     if statistic != "gram" and normalisation != "relative":
         raise SettingsError(
             f"the normalisation {normalisation} is of Gram matrices: with the statistic "
@@ -102,6 +111,10 @@ def _check_together(values: Mapping[str, Any]) -> None:
     if values["masks"] and values["style_blend"]:
         raise SettingsError(
             "with masks each region has one style: give mask_weights in the place of style_blend"
+        )
+    if any(names and not set(names) & layers.keys() for names in values["layers_by_style"]):
+        raise SettingsError(
+            f"layers_by_style leaves a style no layer that sees it: take some of {', '.join(layers)}"
         )
     if values["mask_weights"] and not values["masks"]:
         raise SettingsError("mask_weights are of regions: give masks, or leave them out")
@@ -116,11 +129,33 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-def _bare(value: Any) -> Any:
-    """NumPy's numbers and arrays, and tensors, as Python's own; paths as text."""
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Which of the known names may have been meant, as the end of a sentence."""
+    parts = [field for field in known if name in field.split("_")]
+    close = parts or get_close_matches(name[:100], known, 1)
+    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
+
+
+def bare(value: Any) -> Any:
+    """Numbers of any kind, arrays, tensors and sequences as Python's own; paths as text.
+
+    Of what may have no end only a little more is taken than any field holds.
+    """
     if isinstance(value, os.PathLike):
-        return str(value)
-    return value.tolist() if hasattr(value, "tolist") else value
+        return os.fsdecode(value)
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, Number) and not isinstance(value, int | float | complex):
+        with suppress(ValueError, OverflowError):  # a signalling NaN; a fraction beyond all floats
+            return float(value)  # type: ignore[arg-type]  # fractions, decimals, long doubles
+    if isinstance(value, Iterable) and not isinstance(value, UNORDERED):
+        return value if isinstance(value, list | tuple) else list(islice(value, LAYERS + 1))
+    return value
+
+
+def whole(value: Any) -> Any:
+    """A whole number as an int, whatever kind of number it came as; anything else as `bare`."""
+    value = bare(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_layers(name: str, layers: Any) -> None:
@@ -141,20 +176,20 @@ def _check_layers(name: str, layers: Any) -> None:
 
 
 def _check_weight(name: str, value: Any) -> None:
-    if not _is_number(value, 0, WEIGHT):
+    if not is_number(value, 0, WEIGHT):
         raise SettingsError(
             f"weights are numbers of 0 or more, up to {WEIGHT:g}; {name} cannot be {shown(value)}"
         )
 
 
-def _is_number(value: Any, least: float, most: float) -> bool:
+def is_number(value: Any, least: float, most: float) -> bool:
     """Whether it is a number within these bounds; neither True nor NaN is one."""
     # Compared, not converted: a whole number of 400 digits is no float.
     return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
 
 
 def _is_whole(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and _is_number(value, least, most)
+    return isinstance(value, int) and is_number(value, least, most)
 
 
 def _is_word(value: Any) -> bool:
@@ -183,13 +218,13 @@ def _are_sizes(value: Any) -> bool:
 
 
 def _are_shares(value: Any) -> bool:
-    fits = _are(value, PICTURES, lambda share: _is_number(share, 0, WEIGHT))
+    fits = _are(value, PICTURES, lambda share: is_number(share, 0, WEIGHT))
     return value == () or (fits and sum(value) > 0)
 
 
 def _are_scales(value: Any) -> bool:
     def fits(scale: Any) -> bool:
-        return _is_number(scale, 0.01, 10)
+        return is_number(scale, 0.01, 10)
 
     return fits(value) or _are(value, PICTURES, fits)
 
@@ -201,7 +236,7 @@ def _are_names_of_layers(value: Any) -> bool:
 def _is_decay(value: Any) -> bool:
     if not (isinstance(value, tuple) and len(value) == 2):
         return False
-    return _is_number(value[0], math.ulp(0), 1) and _is_whole(value[1], 1, 10**9)
+    return is_number(value[0], math.ulp(0), 1) and _is_whole(value[1], 1, 10**9)
 
 
 # What a field holds, in words and as a function of its value.
@@ -246,7 +281,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "learning_rate": (
         "learning_rate is a number above 0 and up to 1e38",
-        lambda value: value is None or _is_number(value, math.ulp(0), 1e38),
+        lambda value: value is None or is_number(value, math.ulp(0), 1e38),
     ),
     "learning_rate_decay": (
         "learning_rate_decay is a factor above 0 and up to 1, and a number of steps, as 0.8 and 50",
@@ -258,7 +293,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "average": (
         "average is from 0 to less than 1",
-        lambda value: _is_number(value, 0, math.nextafter(1, 0)),
+        lambda value: is_number(value, 0, math.nextafter(1, 0)),
     ),
     "content": (
         "content is a picture's path, address or name",

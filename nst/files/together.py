@@ -26,7 +26,7 @@ def write_together(
     files stay in any case. Missing folders are made. Returns the folder. Raises `error` if it
     cannot be written to; what else `write` raises passes through.
     """
-    folder = expand(os.fspath(folder), error)
+    folder = expand(folder, error)
     stage = temporary(folder)
     with refusing(folder, error):
         if not folder.is_dir():

@@ -17,13 +17,17 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nst.errors import WeightsError
+from nst.files.tensors import is_dense
+from nst.files.writing import expand
 
 # Under which a training program keeps the state dict among other things.
 WRAPPINGS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights",
              "params", "ema", "module")  # fmt: skip
 
-# What programs put before a layer's name, besides data-parallel training and torch.compile.
-PREFIXES = ("model.", "network.", "net.", "backbone.", "encoder.", "vgg.", "layers.", "features.")
+# What data-parallel training, torch.compile and sharding put into names, wherever they wrap.
+WRAPPER = re.compile(
+    r"(?<![^.])((module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.)+"
+)
 
 STRANGERS = (
     (b"\x89HDF", "is a Keras file (HDF5)", "export its weights as safetensors"),
@@ -51,11 +55,13 @@ def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
         state = read(path, start)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror}); check it") from error
-    state = unwrapped(state)
+    state = unwrapped(state, str(path))
     if not state:
         raise WeightsError(f"{path} holds no state dict: save one with model.state_dict()")
     for name, value in state.items():
-        if value.is_floating_point() and not value.isfinite().all():
+        if not is_dense(value) or value.is_complex() or value.is_quantized:
+            raise WeightsError(f"{path} holds no plain numbers in {name}: save it dense, of floats")
+        if value.is_floating_point() and not value.float().isfinite().all():
             raise WeightsError(f"{path} holds NaN or infinity in {name}: take an earlier version")
     return state
 
@@ -77,14 +83,16 @@ def check_named(weights: object) -> None:
 
 def find(path: str | os.PathLike) -> Path:
     """The file's path, `~` in full; WeightsError if there is no such file."""
+    found = expand(path, WeightsError)
+    if re.match(r"(https?|ftp|s3|file)://", str(path)):
+        raise WeightsError(f"{path} is an address: download it, and give the file's path")
     try:
-        found = Path(path).expanduser()
         if found.is_file():
             return found
-    except (OSError, RuntimeError, ValueError) as error:  # no such user; a zero byte
+    except OSError as error:  # the name is too long
         raise WeightsError(f"{str(path)!r} cannot be read ({error}); check the path") from error
     raise WeightsError(
-        f"{path} is a folder; name the weights file in it"
+        f"{found} is a folder; name the weights file in it"
         if found.is_dir()
         else f"there is no weights file {path}; check the path"
     )
@@ -103,12 +111,14 @@ def read(path: Path, start: bytes) -> Any:
     if start.startswith(b"PK"):
         check_sums(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:  # by its path, torch would go by how its name ends
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises whatever broken bytes lead it to
-        if isinstance(error, UnpicklingError) and "nsupported" in str(error):
+        code = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if isinstance(error, UnpicklingError) and code:
             raise WeightsError(
-                f"{path} holds a whole model as program code, which is not run: where it comes "
-                "from, torch.save(model.state_dict(), 'weights.pt')"
+                f"{path} holds a whole model, or other objects ({code[1]}), as program code, which "
+                "is not run: where it comes from, torch.save(model.state_dict(), 'weights.pt')"
             ) from error
         raise WeightsError(
             f"{path} is damaged, or holds something else than a plain state dict"
@@ -126,6 +136,8 @@ def check_sums(path: Path) -> None:
         raise WeightsError(f"{path} is damaged ({damaged}): get it again from where it came")
     if any(name.endswith(".npy") for name in names):
         raise WeightsError(f"{path} is a NumPy archive: save a state dict as safetensors")
+    if not any(name.endswith("data.pkl") for name in names):
+        raise WeightsError(f"{path} is an archive (zip): unpack it, and give the file in it")
     if any(name.endswith("constants.pkl") for name in names):
         raise WeightsError(
             f"{path} is a TorchScript program, which is not run: where it comes from, "
@@ -133,30 +145,39 @@ def check_sums(path: Path) -> None:
         )
 
 
-def unwrapped(state: Any) -> dict[str, Tensor]:
-    """The dict of tensors in what a file holds, at any depth of `WRAPPINGS`; empty if none."""
-    while isinstance(state, Mapping):
-        if state and all(isinstance(v, Tensor) and isinstance(k, str) for k, v in state.items()):
-            wrapper = re.compile(r"(?<![^.])((module|_orig_mod)\.)+")
-            return {wrapper.sub("", key): value for key, value in state.items()}
-        inner = [state[k] for k in WRAPPINGS if isinstance(state.get(k), Mapping)]
-        state = inner[0] if inner else None
-    return {}
+def unwrapped(state: Any, source: str) -> dict[str, Tensor]:
+    """The state dict in what a file holds, however deep, by its bare names; empty if none.
 
+    What stands in `WRAPPINGS` comes first. Beside the weights a program may have kept its numbers.
 
-def bare(name: str) -> str:
-    """A parameter's name without what programs put before it."""
-    while prefix := next((p for p in PREFIXES if name.startswith(p)), ""):
-        name = name.removeprefix(prefix)
-    return name
+    Raises:
+        WeightsError: there are several, and none of them has a usual name.
+    """
+    if not isinstance(state, Mapping):
+        return {}
+    named = {key: value for key, value in state.items() if isinstance(key, str)}
+    tensors = {key: value for key, value in named.items() if isinstance(value, Tensor)}
+    if tensors and (len(tensors) == len(state) or any(key.endswith("weight") for key in tensors)):
+        return {WRAPPER.sub("", key): value for key, value in tensors.items()}
+    inner = {key: found for key in named if (found := unwrapped(named[key], source))}
+    usual = [key for key in WRAPPINGS if key in inner]
+    if len(inner) > 1 and not usual:
+        raise WeightsError(
+            f"{source} holds several networks ({', '.join(inner)}): save the one that is meant by "
+            "itself, with torch.save(model.state_dict(), 'weights.pt')"
+        )
+    return inner[usual[0]] if usual else next(iter(inner.values()), {})
 
 
 def bared_for(state: dict[str, Tensor], names: set[str]) -> dict[str, Tensor]:
-    """The state dict with as many prefixes taken away as bring its keys nearest to `names`."""
+    """The state dict, without so much of what stands before all keys that most are in `names`."""
     best = state
-    while prefix := next(
-        (p for p in PREFIXES if state and all(k.startswith(p) for k in state)), ""
-    ):
-        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    while len(first := {key.partition(".")[0] for key in state}) == 1 and all(map(is_path, state)):
+        state = {key.removeprefix(f"{min(first)}."): value for key, value in state.items()}
         best = state if len(names & state.keys()) > len(names & best.keys()) else best
     return best
+
+
+def is_path(name: str) -> bool:
+    """Whether a parameter's name has parts."""
+    return "." in name

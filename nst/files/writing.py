@@ -47,9 +47,11 @@ def write_atomically(
 
 
 def expand(path: str | os.PathLike, error: type[NstError] = ImageError) -> Path:
-    """The path with `~` put in full. Raises `error` for one that no file can have."""
+    """The path with `~` put in full. Raises `error` for what is none, or none of a file."""
+    if not isinstance(path, str | os.PathLike):
+        raise error(f"files and folders are named by paths, not by a {type(path).__name__}")
     try:
-        expanded = Path(path).expanduser()
+        expanded = Path(os.fsdecode(path)).expanduser()
         if "\0" in str(expanded):
             raise ValueError("it holds a zero byte")
     except (RuntimeError, ValueError) as problem:  # the first: there is no such user

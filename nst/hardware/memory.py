@@ -12,13 +12,15 @@ from torch import nn
 from nst.devices import is_full
 from nst.errors import SettingsError
 from nst.features import layer_table
+from nst.files.fields import shown, whole
 from nst.hardware.tiles import only_vgg, smallest_tile, view
 from nst.networks import VGG, Network, Pool
 from nst.objective import layers_of
 from nst.settings import Settings
 from nst.statistics import STATISTICS
 
-UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+UNITS = {"": 1} | {letter: 1000**n for n, letter in enumerate("KMGT", 1)}
+UNITS |= {f"{letter}I": 1024**n for n, letter in enumerate("KMGT", 1)}
 NUMBER = 4  # bytes of a float32
 
 # Measured on CPUs, as peaks of the process's resident memory:
@@ -42,17 +44,18 @@ class Plan(NamedTuple):
     history: int
 
 
-def parse_bytes(limit: int | str | None) -> int | None:
-    """A number of bytes, or text such as "8GB", "500 MB" or "7.5 GiB", as bytes; None for none.
+def parse_bytes(limit: float | str | None) -> int | None:
+    """A number of bytes, or text such as "8GB", "500 MB" or "7.5G", as bytes; None for none.
 
     Raises:
         SettingsError: it is neither.
     """
     if limit is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]I?B|)", str(limit).strip().upper())
-    if not found or isinstance(limit, bool | float):
-        raise SettingsError(f"a memory limit is bytes, or text such as 8GB; not {limit!r}")
+    given = whole(limit)
+    found = re.fullmatch(r"(\d{1,30}(?:\.\d+)?)\s*([KMGT]I?|)B?", shown(given).strip("' ").upper())
+    if not found or isinstance(given, bool | float):
+        raise SettingsError(f"a memory limit is bytes, or text such as 8GB; not {shown(limit)}")
     return int(float(found[1]) * UNITS[found[2]])
 
 

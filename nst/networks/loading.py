@@ -103,7 +103,11 @@ def load_network(
         raise SettingsError(
             f"pooling, padding and scale can be chosen for VGGs only, not for {name}"
         )
-    given = {"network": name, "weights": None if weights is None else str(weights), "scale": scale}
+    given = {
+        "network": name,
+        "weights": None if weights is None else os.fsdecode(weights),
+        "scale": scale,
+    }
     network.settings = given | used
     return network.eval().to(pick_device(device))
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from nst.devices import own_modes, pick_device
 from nst.errors import SettingsError
-from nst.images import Picture, as_image, resize
+from nst.files.fields import WEIGHT, bare, is_number
+from nst.images import Picture, as_image, is_several, resize
 from nst.painters.files import load_painter
 from nst.painters.networks import Painter, mixed
 from nst.painters.tiles import in_one_pass, own_condition
@@ -53,8 +54,9 @@ def paint(
         ImageError: a picture cannot be read.
         WeightsError: the painter's file is none.
     """
+    strength, strokes = bare(strength), bare(strokes)
     for name, value, least, most in (("strength", strength, 0, 1), ("strokes", strokes, 1, 64)):
-        if not (isinstance(value, int | float) and least <= value <= most):
+        if not is_number(value, least, most):
             raise SettingsError(f"{name} is a number from {least} to {most}, not {value!r}")
     (styles, shares), place = shares_of(style_image), pick_device(device)
     content = as_image(content_image, size, place)
@@ -103,10 +105,11 @@ def shares_of(style_image: Any) -> tuple[list[Any], list[float]]:
     if isinstance(style_image, Mapping):
         styles, shares = list(style_image), list(style_image.values())
     else:
-        styles = list(style_image) if isinstance(style_image, list | tuple) else [style_image]
+        styles = list(style_image) if is_several(style_image) else [style_image]
         shares = [1.0] * len(styles)
+    shares = [bare(share) for share in shares]
     for share in shares:
-        if not (isinstance(share, int | float) and 0 <= share < float("inf")):
+        if not is_number(share, 0, WEIGHT):
             raise SettingsError(f"the share of a style is a number of 0 or more, not {share!r}")
     if not sum(shares):
         raise SettingsError("give at least one style with a share above 0")

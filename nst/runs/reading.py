@@ -55,7 +55,7 @@ def read_run(run: str | os.PathLike | Result) -> Saved:
         file.seek(0)
         whole = torch.load(file, map_location="cpu", weights_only=True)
     else:
-        whole = read_folder(expand(os.fspath(run), SettingsError))
+        whole = read_folder(expand(run, SettingsError))
     try:
         check_run(whole)
         if old := gone(whole["settings"]):
@@ -79,6 +79,8 @@ def read_run(run: str | os.PathLike | Result) -> Saved:
 
 def read_folder(folder: Path) -> dict[str, Any]:
     """What the folder's checkpoint.pt holds, if the files beside it are of the same run."""
+    if folder.is_file():
+        raise SettingsError(f"{folder} is a file; give the folder that it is in")
     path = folder / "checkpoint.pt"
     try:
         with refusing(folder, ImageError):
