@@ -1,9 +1,11 @@
 """Networks against torchvision's own, and where their weights come from."""
 
+import argparse
 import hashlib
 import http.server
 import os
 import threading
+import zipfile
 from types import SimpleNamespace
 from urllib.error import URLError
 
@@ -332,6 +334,84 @@ def test_wrapped_weights_of_other_networks(tmp_path, style):
     image = torch.rand(1, 3, 64, 64)
     layer = ours.layer_names[4]
     assert torch.equal(ours(image, [layer])[layer], again(image, [layer])[layer])
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda state: {"generator": state, "optimizer": {"state": {0: {"step": torch.ones(1)}}}},
+        lambda state: {"ema_state_dict": state, "epoch": 3},
+        lambda state: {"checkpoint": {"my_net": {"state_dict": state}}},
+        lambda state: state | {"epoch": 3, "name": None, "metric.loss": torch.ones(1)},
+        lambda state: {f"student.net.{key}": value for key, value in state.items()},
+        lambda state: {f"_fsdp_wrapped_module.{key}": value for key, value in state.items()},
+        lambda state: {
+            f"slice{1 + int(key.split('.')[0]) // 7}.{key}": value for key, value in state.items()
+        },
+        lambda state: {key: value.double() for key, value in state.items()},
+    ],
+)
+def test_weights_are_found_whatever_is_around_them(tmp_path, around):
+    network, state = small_state()
+    state = {
+        f"{VGG19[key.split('.')[0]]}.{key.split('.')[1]}": value for key, value in state.items()
+    }
+    torch.save(around(state), tmp_path / "w.safetensors")  # a suffix says nothing
+    fresh, _ = small_state()
+    found = weights_files.read_weights(tmp_path / "w.safetensors")
+    checkpoints.fit_weights(fresh.layers, found, "it")
+    for key, value in network.state_dict().items():
+        assert torch.equal(fresh.state_dict()[key], value)
+
+
+def test_weights_that_could_be_one_or_another_are_refused(tmp_path):
+    _, state = small_state()
+    torch.save({"student": state, "teacher": state}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=r"several networks \(student, teacher\)"):
+        load_network("vgg19", weights=tmp_path / "w.pt")
+    both = {f"{name}.{key}": value for name in "ab" for key, value in state.items()}
+    torch.save(both, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=r"or of several: it has a\.conv1_1 and b\.conv1_1"):
+        load_network("vgg19", weights=tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda value: value.to(torch.complex64), "no plain numbers"),
+        (lambda value: value.to_sparse(), "no plain numbers"),
+        (lambda value: value.to("meta"), "no plain numbers"),
+        (lambda value: value.double() + 1e300, "NaN or infinity"),
+        (lambda value: (value * 100).to(torch.int8), r"torch\.int8 where"),
+        (lambda value: value[:1].clone(), r"has shape \(1, .* is needed"),
+    ],
+)
+def test_numbers_that_are_no_weights(tmp_path, change, words):
+    model = load_network("squeezenet1_1", weights="random").model
+    state = {key: change(value) for key, value in model.state_dict().items()}
+    torch.save({"net": state}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=words):
+        load_network("squeezenet1_1", weights=tmp_path / "w.pt")
+
+
+def test_other_files_are_named_for_what_they_are(tmp_path):
+    torch.save({"model": {}, "args": argparse.Namespace(rate=1)}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=r"other objects \(argparse\.Namespace\)"):
+        load_network("vgg19", weights=tmp_path / "w.pt")
+    for content in (b"Not found", b"%PDF-1.4", b"GGUF" + bytes(40), b"\x80"):
+        (tmp_path / "w.pt").write_bytes(content)
+        with pytest.raises(WeightsError, match="damaged, or holds something else"):
+            load_network("vgg19", weights=tmp_path / "w.pt")
+    with zipfile.ZipFile(tmp_path / "w.zip", "w") as archive:
+        archive.writestr("w.pt", b"weights")
+    with pytest.raises(WeightsError, match="archive"):
+        load_network("vgg19", weights=tmp_path / "w.zip")
+    with pytest.raises(WeightsError, match="download it"):
+        load_network("vgg19", weights="https://example.org/w.pt")
+    batch = load_network("resnet18", weights="random").model.state_dict()
+    torch.save(batch, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match="another network, with batch normalisation"):
+        load_network("vgg19", weights=tmp_path / "w.pt")
 
 
 @pytest.mark.parametrize("name", ["w.SafeTensors", "w.pth", "w", "w.bin"])

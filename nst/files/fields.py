@@ -114,7 +114,8 @@ def _check_together(values: Mapping[str, Any]) -> None:
         )
     if any(names and not set(names) & layers.keys() for names in values["layers_by_style"]):
         raise SettingsError(
-            f"layers_by_style leaves a style no layer that sees it: take some of {', '.join(layers)}"
+            "layers_by_style leaves a style no layer that sees it: take some of "
+            f"{', '.join(layers)}"
         )
     if values["mask_weights"] and not values["masks"]:
         raise SettingsError("mask_weights are of regions: give masks, or leave them out")

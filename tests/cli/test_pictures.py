@@ -216,6 +216,24 @@ def test_frames_each_start_from_the_last_result(film, capsys, tmp_path):
     assert torch.equal(nst.load_image("new/painted/f2.jpg"), expected)
 
 
+@pytest.mark.parametrize("command", [[], ["paint"]])
+def test_a_folder_among_the_frames_is_none_of_them(film, capsys, tmp_path, command):
+    (tmp_path / "frames" / "more.jpg").mkdir()
+    options = FAST[:2] + FAST[4:] if command else FAST
+    assert run(capsys, *command, *film, *options, "-o", "painted")[0] == 0
+    assert len(list((tmp_path / "painted").glob("*.jpg"))) == 3
+
+
+@pytest.mark.parametrize("command", [[], ["paint"]])
+@pytest.mark.parametrize("output", ["content.png", "./style.png"])
+def test_no_picture_is_replaced_by_what_is_made_of_it(pictures, capsys, tmp_path, command, output):
+    before = (tmp_path / output).read_bytes()
+    status, _, err = run(capsys, *command, *pictures, "-o", output)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "one of the pictures" in err
+    assert (tmp_path / output).read_bytes() == before
+
+
 def test_a_shorter_film_leaves_no_frames_of_the_first(film, capsys, tmp_path):
     run(capsys, *film, *FAST, "-o", "painted")
     (tmp_path / "painted" / "mine.png").write_bytes((tmp_path / "style.png").read_bytes())
