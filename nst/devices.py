@@ -23,9 +23,7 @@ def pick_device(device: torch.device | str | None) -> torch.device:
     """
     if device is not None:
         try:
-            made = torch.zeros(1, device=device)
-            made.item()  # there is none on the device meta, which has no memory
-            return made.device
+            return torch.empty(0, device=device).device
         except (RuntimeError, AssertionError, TypeError) as error:
             raise SettingsError(f"there is no device {str(device)!r} here; try cpu") from error
     if torch.cuda.is_available():
@@ -39,6 +37,10 @@ def pick_precision(precision: str | None, device: torch.device) -> str:
     Raises:
         SettingsError: there is no such precision.
     """
+    if device.type == "meta":
+        raise SettingsError(
+            "nothing is computed on the device 'meta', which has no memory; try cpu"
+        )
     if precision is None:
         return "tf32" if device.type == "cuda" else "float32"
     if precision not in PRECISIONS:

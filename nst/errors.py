@@ -3,7 +3,7 @@
 import re
 
 # Names of files may hold them: line breaks, and what a terminal obeys.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile(r"[\x01-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class NstError(Exception):

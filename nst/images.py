@@ -21,7 +21,6 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from nst.devices import pick_device
 from nst.errors import ImageError, SettingsError
 from nst.files import expand, write_atomically, write_json
 from nst.files.colours import from_array, outline, plain
@@ -99,9 +98,10 @@ def preprocess_image(
 def to_tensor(image: Image.Image, device: str | torch.device | None) -> Tensor:
     """An RGB PIL image as float32 of shape (1, 3, H, W) in [0, 1]."""
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    return (
-        pixels.contiguous().float().div_(255).to(pick_device("cpu" if device is None else device))
-    )
+    try:
+        return pixels.contiguous().float().div_(255).to(device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise SettingsError(f"there is no device {str(device)!r} here; try cpu") from error
 
 
 def upright(source: Source, size: int | None = None) -> Image.Image:
@@ -274,8 +274,10 @@ def _open_file(source: str | Path) -> IO[bytes]:
     """Open the file, sample picture or URL for reading."""
     if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
         return io.BytesIO(fetch(source))
-    if len(str(source)) > PATH:
-        raise ImageError(f"'{str(source)[:30]}…' has {len(str(source))} characters: no path does")
+    if len(str(source)) > 2 * PATH:
+        raise ImageError(
+            f"'{str(source)[:30]}…' cannot be read: no path has {len(str(source))} characters"
+        )
     try:
         path = Path(source).expanduser()
         if isinstance(source, str) and not path.is_file():
@@ -286,8 +288,6 @@ def _open_file(source: str | Path) -> IO[bytes]:
     except ImageError:
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
-        if isinstance(source, Path):
-            raise ImageError(f"there is no file '{source}'; check the path") from error
         names = [name for names in sample_names().values() for name in names]
         close = get_close_matches(Path(source).name, names)
         hint = f"did you mean {' or '.join(close)}?" if close else f"samples: {', '.join(names)}"

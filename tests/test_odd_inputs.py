@@ -144,21 +144,25 @@ def test_streams_that_cannot_be_read(file):
 
 
 def test_pictures_that_are_none():
-    assert "holds NaN" in refusal(lambda: nst.load_image(np.full((4, 4), np.nan)))
     assert "is empty" in refusal(lambda: nst.load_image(Image.new("RGB", (0, 8))))
     assert refusal(lambda: nst.load_image(".")) == "'.' is a folder; name a picture in it"
     assert len(refusal(lambda: nst.load_image("data:" + "A" * 10**5))) < 200
-    assert "did you mean" not in refusal(lambda: nst.load_image(Path("cat")))
     for image in (None, LEVELS, torch.zeros(1, 3, 8, 8, device="meta")):
         assert "tensor" in refusal(lambda i=image: nst.postprocess_image(i), ImageError)
 
 
-@pytest.mark.parametrize("device", ["cuda", "meta", "tpu", "", True, []])
+@pytest.mark.parametrize("device", ["cuda", "tpu", "", []])
 def test_devices_that_are_none(device):
     for call in (nst.load_image, nst.load_network):
         name = {nst.load_image: LEVELS, nst.load_network: "vgg19_quarter"}[call]
         said = refusal(lambda c=call, n=name: c(n, device=device), SettingsError)
         assert "there is no device" in said
+
+
+def test_nothing_runs_without_memory(picture, other):
+    options = RUN | {"device": "meta"}
+    said = refusal(lambda: nst.style_transfer(picture, other, **options), SettingsError)
+    assert "nothing is computed" in said
 
 
 def test_tensors_of_other_kinds(picture, other):

@@ -87,10 +87,8 @@ def from_array(array: np.ndarray, name: str) -> Image.Image:
             f"{name} of shape {array.shape} and {array.dtype} is no picture; give (H, W), (H, W, 1)"
             ", (H, W, 3) or (H, W, 4) of uint8, uint16, bool or floats"
         )
-    if kind == "f" and np.isnan(array).any():
-        raise ImageError(f"{name} holds NaN; where it comes from, something went wrong")
-    # A little beyond [0, 1] is the rounding of a computation.
-    if kind == "f" and (array.min() < -1e-3 or array.max() > 1 + 1e-3):
+    # Written so that NaN fails it too; a little beyond [0, 1] is the rounding of a computation.
+    if kind == "f" and not (array.min() > -1e-3 and array.max() < 1 + 1e-3):
         raise ImageError(
             f"{name} has values from {array.min():g} to {array.max():g}; scale them to [0, 1]"
         )

@@ -15,7 +15,7 @@ from itertools import islice
 from numbers import Number
 from typing import Any
 
-from nst.errors import CONTROL, SettingsError
+from nst.errors import SettingsError
 
 LAYERS, PICTURES, SIZES = 200, 16, 16  # at most: layers of a loss, style pictures, sizes
 HISTORY = 200  # steps: each holds two pictures in memory
@@ -23,6 +23,7 @@ WEIGHT = 1e18
 NAME, PATH = 100, 4096  # characters of a layer's or network's name; of a path or an address
 # Torchvision's names of layers are of this kind too: "layer1.0.relu", "features.0".
 WORD = re.compile(rf"[\w.:/-]{{1,{NAME}}}", re.ASCII)
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # they would move a terminal's cursor
 # A mask that is its own file: eight megabytes, as text.
 DRAWN, DRAWING = re.compile(r"data:image/png;base64,[\w+/]+={0,2}", re.ASCII), 2**23
 SHOWN = 60  # characters of a value in a sentence

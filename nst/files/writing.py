@@ -57,7 +57,7 @@ def expand(path: str | os.PathLike, error: type[NstError] = ImageError) -> Path:
     except (RuntimeError, ValueError) as problem:  # the first: there is no such user
         reason = str(problem).rstrip(".").lower()
         raise error(
-            f"{str(path)!r} cannot be written or read ({reason}); choose another place"
+            f"{str(path)!r} cannot be read and cannot be written ({reason}); choose another place"
         ) from problem
     return expanded
 

@@ -79,7 +79,7 @@ def read_run(run: str | os.PathLike | Result) -> Saved:
 
 def read_folder(folder: Path) -> dict[str, Any]:
     """What the folder's checkpoint.pt holds, if the files beside it are of the same run."""
-    if folder.is_file():
+    if os.path.isfile(folder):  # noqa: PTH113  (Path raises where a name is too long)
         raise SettingsError(f"{folder} is a file; give the folder that it is in")
     path = folder / "checkpoint.pt"
     try:
