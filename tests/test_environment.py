@@ -136,7 +136,8 @@ ROOMS = {
     "settings": "errors files networks losses statistics control",
     "cache": "networks",
     "objective": "errors networks features losses settings cache statistics control",
-    "hardware": "errors files devices networks features losses settings objective statistics control",
+    "hardware": "errors files devices networks features losses settings objective statistics "
+    "control",
     "optimizers": "settings",
     "loop": "errors files devices settings objective hardware optimizers",
     "painters": "errors files images devices networks losses settings control",
