@@ -40,8 +40,8 @@ def paint(
             A style is a name that the painter was taught, or any picture.
         strength: from 0, exactly the photograph, to 1, the painting.
         size: long side in pixels; None for the photograph's own.
-        strokes: how large strokes are, from 1, that of a style picture some 400 pixels wide, to 64. So
-            a photograph of 4096 pixels gets with 8 what a small copy of 512 gets with 1.
+        strokes: how large strokes are, from 1, that of a style picture some 400 pixels wide, to 64.
+            So a photograph of 4096 pixels gets with 8 what a small copy of 512 gets with 1.
         painter: what `load_painter` gives, or its name or file. By default the one of the seven
             sample styles where it was taught all that are asked for, else the one of any style.
         device: "cpu", "cuda", "mps", …; by default a GPU if there is one.
