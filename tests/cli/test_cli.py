@@ -300,6 +300,8 @@ def test_ctrl_c_keeps_the_cells_of_a_grid_that_are_finished(pictures, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Which a shell without job control has told what it runs in the background to ignore.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("mine/cells/*.json")):
