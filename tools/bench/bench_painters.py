@@ -38,7 +38,7 @@ def unrecorded(painter: Any, image: Tensor, condition: Tensor) -> Tensor:
     return painter(image, condition)
 
 
-def worth(pairs: Pairs = EVERY[::5], size: int = 384, most: int = 60) -> Iterator[Row]:
+def worth(pairs: Pairs = EVERY, size: int = 384, most: int = 60) -> Iterator[Row]:
     """How many steps of the default optimiser, from the photograph, a painting is worth.
 
     By the default objective of the picture in 256 levels. And the content by a judge, against that
