@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 # Also for kernels that load torch before nst; nst/__init__.py says why.
 export OMP_WAIT_POLICY ?= PASSIVE
-export GOMP_SPINCOUNT ?= 1000
+export GOMP_SPINCOUNT ?= 4000
 
 .PHONY: learner teacher pages developer demo test test-faults test-styles test-browser test-classroom test-course lab app assignment grade course notebooks check-notebooks html site bench gpu sheet styles versions size clean
 

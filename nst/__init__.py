@@ -14,7 +14,7 @@ import os
 # Threads of torch that wait for their next share of work spin for milliseconds, and hold up whoever
 # shares the cores: another run, a browser. So they soon go to sleep. Read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("GOMP_SPINCOUNT", "4000")
 
 from nst.control import load_mask, transfer_colours
 from nst.errors import ImageError, NstError, SettingsError, WeightsError

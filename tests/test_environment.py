@@ -78,7 +78,7 @@ def test_importing_loads_no_plotting_and_no_widgets():
     assert done.stdout.split() == ["[]", "False"]
 
 
-WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "4000"}
 
 
 # The rest of torch takes long to load, and says nothing of it.
