@@ -16,7 +16,7 @@ def shared_cores() -> Iterator[Callable[[], None]]:
     """Within it, what it yields is called between two steps: torch gets its share of the cores.
 
     Threads of which some have no core wait for each other at every layer of a network: on two
-    cores, two runs of two threads keep 0.41 of their speed each, and of one thread 0.57. So a run
+    cores, two runs of two threads keep 0.4 of their speed each, and of one thread 0.6. So a run
     takes as many threads as there are cores that no other program uses, at least one, and never
     more than the caller has set. Sums by another number of threads round differently: on a busy
     machine two runs of one seed differ as those of two machines do.
