@@ -29,7 +29,8 @@ def one_pass(size: int = 512, turns: int = TURNS) -> Iterator[Row]:
         condition = painter.condition(style)
         run = seconds(partial(unrecorded, painter, image, condition))
         ours = statistics.median(in_turn({"ours": run}, turns)["ours"])
-        yield Row(SECTION, f"painter of {name}, {size}×{size}", "", "s", ours, 0.25, ours / 0.25, 1)
+        label = f"painter of {name}, {size}×{size}, threads: {torch.get_num_threads()}"
+        yield Row(SECTION, label, "", "s", ours, 0.25, ours / 0.25, 1)
 
 
 @torch.no_grad()
