@@ -119,6 +119,13 @@ def test_make_says_the_same_to_all_that_it_starts():
     assert dict(re.findall(r"^export (\w+) \?= (\w+)$", text, re.MULTILINE)) == WAITING
 
 
+@pytest.mark.parametrize("room", ["nst", "nst_grading", "tools"])
+def test_every_file_can_be_read_in_one_sitting(room):
+    lengths = {str(p): len(p.read_bytes().splitlines()) for p in (ROOT / room).rglob("*.py")}
+    assert lengths
+    assert {path: length for path, length in lengths.items() if length > 320} == {}
+
+
 # Who may import whom. A room is a file at the front of nst, a folder in it, or the package of
 # grading; a folder's files may import each other. Every room stands below those that it rests on.
 METHOD = "images networks features losses settings objective optimizers loop painters runs transfer"

@@ -53,29 +53,7 @@ QUALITIES = 82, 74, 66, 58, 50  # of JPEGs: the first with which a notebook is s
 ENOUGH, LARGEST = 950_000, 1_500_000  # bytes of a notebook: aimed at, allowed
 # Pillow writes what it optimises through a buffer, which has to hold a whole noisy figure.
 ImageFile.MAXBLOCK = 2**25
-# Nor are they laid out and trimmed, half of the work, which the figures' own tests do; and a sample
-# picture is read once at each size, which some cells ask for a hundred times.
-SMALL = """\
-from functools import cache
-
-import matplotlib
-from matplotlib.figure import Figure
-from nst import images
-from nst.plots.common import Shown
-
-matplotlib.rcParams["savefig.dpi"] = 30  # dots an inch
-Figure.set_layout_engine = lambda *_, **__: None
-Shown.savefig = Figure.savefig
-
-SAMPLES = {name for names in images.sample_names().values() for name in names}
-read, keep = images.upright, cache(images.upright)
-
-
-def upright(source, size=None):
-    return (keep if isinstance(source, str) and source in SAMPLES else read)(source, size)
-
-
-images.upright = upright"""
+SMALL = (Path(__file__).parent / "cells" / "fast.py").read_text(encoding="utf-8")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
