@@ -21,8 +21,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nst.devices import pick_device
 from nst.errors import ImageError, SettingsError
-from nst.files import expand, write_atomically, write_json
+from nst.files import expand, write_atomically
 from nst.files.colours import from_array, outline, plain
 from nst.files.decoding import decode, load, long_side, quiet, refuse
 from nst.files.downloads import fetch
@@ -97,11 +98,9 @@ def preprocess_image(
 
 def to_tensor(image: Image.Image, device: str | torch.device | None) -> Tensor:
     """An RGB PIL image as float32 of shape (1, 3, H, W) in [0, 1]."""
+    place = pick_device("cpu" if device is None else device)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    try:
-        return pixels.contiguous().float().div_(255).to(device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise SettingsError(f"there is no device {str(device)!r} here; try cpu") from error
+    return pixels.contiguous().float().div_(255).to(place)
 
 
 def upright(source: Source, size: int | None = None) -> Image.Image:
@@ -198,8 +197,9 @@ def save_image(
         picture.putalpha(outline.convert("L").resize(picture.size, Image.Resampling.LANCZOS))
     data = encode(picture, save_options(path, quality, outline is not None), text)
     saved = write_atomically(path, lambda file: file.write(data))
-    if sidecar:
-        write_json(path.with_suffix(".json"), json.loads(text or ""))
+    if sidecar and text:
+        beside = text.encode()
+        write_atomically(path.with_suffix(".json"), lambda file: file.write(beside))
     return saved
 
 

@@ -104,14 +104,10 @@ def fault_of(value: Tensor | None, parameter: Tensor) -> str | None:
     """Why a value cannot be a parameter's, in words; None if it can."""
     if value is None:
         return "is missing"
-    if (
-        value.shape == parameter.shape
-        and value.is_floating_point() == parameter.is_floating_point()
-    ):
+    alike = value.is_floating_point() == parameter.is_floating_point()
+    if alike and value.shape == parameter.shape:
         return None
-    kind = (
-        "" if value.is_floating_point() == parameter.is_floating_point() else f" of {value.dtype}"
-    )
+    kind = "" if alike else f" of {value.dtype}"
     return f"has shape {tuple(value.shape)}{kind} where {tuple(parameter.shape)} is needed"
 
 
