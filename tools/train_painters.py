@@ -128,13 +128,14 @@ def report(
     device = next(painter.parameters()).device
     sheet, found, photos = [], [], photos[:4]
     for style in styles:
-        picture = load_image(style, 448).to(device)
+        picture = load_image(style, args.style_size).to(device)
         grams = {n: gram_matrix(f) for n, f in training.teacher(picture, STYLE_LAYERS).items()}
         condition = painter.condition(style if args.kind == "styles" else picture)
         row = [square(picture)]
         for photo in photos:
             painting = painter(photo.to(device), condition)
-            content, looks = losses(training.teacher, painting, photo.to(device), grams)
+            given = painting, photo.to(device), grams, training.content_layers
+            content, looks = losses(training.teacher, *given)
             found.append((content.item(), looks.item()))
             row.append(square(painting))
         sheet.append(torch.cat(row, 3))
