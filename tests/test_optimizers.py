@@ -20,6 +20,7 @@ from nst.optimizers import (
     lbfgs,
     make_optimizer,
 )
+from nst.optimizers import plain as plain_lbfgs
 from nst.optimizers.bounds import LONGEST_STEP
 from nst.optimizers.guess import FADE, FALL, TRUST
 from nst.optimizers.lbfgs import learn, nothing_known
@@ -51,8 +52,11 @@ def start():
 
 
 @pytest.mark.parametrize("history", [3, 100])
-def test_it_takes_the_same_steps_as_torchs(history):
+def test_it_takes_the_same_steps_as_torchs(monkeypatch, history):
+    """From the same first step, which torch makes as long as the inverse of Σ|g|."""
     image, theirs = start(), start()
+    first = quadratic()(image.detach()).abs()
+    monkeypatch.setattr(plain_lbfgs, "FIRST_STEP", (first.max() / first.sum().clamp(min=1)).item())
     torchs = torch.optim.LBFGS(
         [theirs], max_iter=1, history_size=history, tolerance_grad=0, tolerance_change=0
     )
@@ -104,11 +108,7 @@ def test_it_does_not_stop_where_torchs_would(kind):
 
 
 def test_with_the_plain_guess_it_takes_the_plain_steps(monkeypatch):
-    """From the same first step, of which the plain one makes a tiny one."""
     image, plain = start(), start()
-    first = quadratic()(plain.detach())
-    tiny = (first.abs().max() / first.abs().sum().clamp(min=1)).item()
-    monkeypatch.setattr(lbfgs, "FIRST_STEP", tiny)
     monkeypatch.setattr(lbfgs, "STRETCH", 1.0)
     monkeypatch.setattr(lbfgs, "STEADY", 0.0)
     monkeypatch.setattr(lbfgs, "SHORTER", 1.0)
@@ -118,13 +118,28 @@ def test_with_the_plain_guess_it_takes_the_plain_steps(monkeypatch):
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-9)
 
 
+@BOTH
 @pytest.mark.parametrize("scale", [1e-9, 1e-3, 1.0, 1e9])
-def test_the_first_step_is_the_gradient_or_shorter(scale):
+def test_the_first_step_is_the_gradient_or_shorter(kind, scale):
     image = start()
     gradient = scale * quadratic()(image.detach())
-    (after,) = iterates(LBFGS(image), image, lambda x: scale * quadratic()(x), 1)
-    length = min(1.0, lbfgs.FIRST_STEP / gradient.abs().max().item())
+    (after,) = iterates(kind(image), image, lambda x: scale * quadratic()(x), 1)
+    length = min(1.0, 0.01 / gradient.abs().max().item())
     torch.testing.assert_close(after, start().detach() - length * gradient)
+
+
+@BOTH
+@pytest.mark.parametrize(("cosine", "known"), [(0.02, 0), (0.04, 1)])
+def test_a_step_across_the_change_teaches_nothing(kind, cosine, known):
+    """As a limit or rounding turns it. The Hessian would seem to be 1 / cosine times as steep."""
+    image = start()
+    optimizer, down = kind(image, limits=FREE), -torch.ones_like(image) / math.sqrt(12)
+    across = torch.tensor([1.0, -1.0]).expand_as(image) / math.sqrt(12)
+    change = 5 * (cosine * down + math.sqrt(1 - cosine**2) * across)
+    slopes = iter([-down, change - down])
+    iterates(optimizer, image, lambda _image: next(slopes), 2)
+    state = optimizer.state[image]
+    assert (len(state["pairs"]) if kind is PlainLBFGS else int(state["count"])) == known
 
 
 def test_where_nothing_pulls_it_stays():

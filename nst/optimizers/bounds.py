@@ -3,7 +3,11 @@
 import torch
 from torch import Tensor
 
-LONGEST_STEP = 0.3  # the most that L-BFGS moves a pixel in one step; pixels are in [0, 1]
+# The most that L-BFGS moves a pixel in one step, and in its first; pixels are in [0, 1].
+LONGEST_STEP, FIRST_STEP = 0.3, 0.01
+# Of the angle between a step and the gradient's change along it. Of less than this nothing is
+# learned: a limit or rounding turned the change, and directions would be wrong by its inverse.
+LEAST_COSINE = 0.03
 BLACK_TO_WHITE = 0.0, 1.0
 
 

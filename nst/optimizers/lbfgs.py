@@ -7,13 +7,19 @@ import torch
 from torch import Tensor
 
 from nst.optimizers.base import Optimizer
-from nst.optimizers.bounds import BLACK_TO_WHITE, LONGEST_STEP, can_move, move
+from nst.optimizers.bounds import (
+    BLACK_TO_WHITE,
+    FIRST_STEP,
+    LEAST_COSINE,
+    LONGEST_STEP,
+    can_move,
+    move,
+)
 from nst.optimizers.guess import Guess
 
 STRETCH = 2.5  # where no step was made yet, it goes so many times further than measured
 STEADY = 0.8  # weight of the past in how far that is
 SHORTER, LONGER = 0.7, 1.1  # after a step that went too far, and after any other
-FIRST_STEP = 0.01  # the most that it moves a pixel before it knows anything
 
 
 class LBFGS(Optimizer):
@@ -128,8 +134,8 @@ def learn(state: dict[str, Any], gradient: Tensor, free: Tensor, guess: Guess) -
     before.copy_(gradient)
     gradient = gradient * free
     square, curvature = change @ change, step @ change
-    # Else the loss curves downwards along the step, which no parabola fits.
-    fits = curvature > 1e-6 * (step.norm() * square.sqrt())
+    # Else the loss curves downwards along the step, which no parabola fits, or hardly.
+    fits = curvature > LEAST_COSINE * (step.norm() * square.sqrt())
     factors = guess.learn(state, step, change, fits / square.clamp(min=1e-30))
     past = state["scale"]
     scale = STRETCH * curvature / (change @ guess(factors, change))

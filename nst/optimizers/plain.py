@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from nst.optimizers.base import Optimizer
-from nst.optimizers.bounds import BLACK_TO_WHITE, LONGEST_STEP, can_move, move
+from nst.optimizers.bounds import (
+    BLACK_TO_WHITE,
+    FIRST_STEP,
+    LEAST_COSINE,
+    LONGEST_STEP,
+    can_move,
+    move,
+)
 
 
 class PlainLBFGS(Optimizer):
@@ -15,8 +22,10 @@ class PlainLBFGS(Optimizer):
     From the last `history` steps and the changes of the gradient along them it learns how the loss
     curves, and from that how far to go. Differs from `torch.optim.LBFGS`, with which the published
     implementations run: it never stops by itself (torch's default tolerances end a run at the first
-    evaluation when the loss is small, as normalised losses are), and no pixel moves by more than
-    0.3 a step, which spares the explosions that a first, wrong idea of the curvature can cause.
+    evaluation when the loss is small, as normalised losses are); its first step moves a pixel by
+    0.01 (torch's is often too small for float32 to show); it learns nothing from a step that is
+    nearly at right angles to the gradient's change; and no pixel moves by more than 0.3 a step,
+    which spares the explosions that a first, wrong idea of the curvature can cause.
     """
 
     def __init__(
@@ -39,15 +48,16 @@ class PlainLBFGS(Optimizer):
         if state:
             step, change = state["move"], (gradient - state["gradient"]) * free
             curvature = step @ change
-            # Else the loss curves downwards along the step, which no parabola fits.
-            if curvature > 1e-6 * step.norm() * change.norm():
+            # Else the loss curves downwards along the step, which no parabola fits, or hardly.
+            if curvature > LEAST_COSINE * step.norm() * change.norm():
                 state["pairs"] = [*state["pairs"], [step, change, curvature]][-group["history"] :]
         pairs = state.get("pairs", [])
         direction = -apply_inverse_hessian(gradient * free, pairs) * free
         blind = 0 if pairs else state.get("blind", 0) + 1
         if blind:
-            # Nothing is known of the curvature: as tiny a step as torch's, then ever longer ones.
-            direction *= 10 ** (blind - 1) / gradient.abs().sum().clamp(min=1)
+            # Nothing is known of the curvature: a short step, then ever longer ones.
+            longer = 10.0 ** min(blind - 1, 20)
+            direction *= longer * (FIRST_STEP / direction.abs().max()).clamp(max=1)
         step = group["lr"] * direction
         step *= (LONGEST_STEP / step.abs().max()).clamp(max=1)
         move(image, step, self.limits, step)
