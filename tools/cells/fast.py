@@ -14,6 +14,7 @@ from nst import images
 from nst.plots.common import Shown
 
 matplotlib.rcParams["savefig.dpi"] = 30  # dots an inch
+matplotlib.rcParams["axes.titley"] = 1.0  # or each title looks for what it could overlap
 Figure.set_layout_engine = lambda *_, **__: None  # type: ignore[method-assign]
 Shown.savefig = Figure.savefig  # type: ignore[method-assign]
 
