@@ -227,12 +227,17 @@ def strange_network():
 
 # Settings
 
-anything = st.recursive(
+single = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50)
-    | st.sampled_from([HOSTILE, 10**400, -(10**400), 1e300, "x" * 10_000, "\x1b[2J", "../" * 999]),
-    lambda inner: st.lists(inner, max_size=300) | st.dictionaries(st.text(max_size=9), inner),
-    max_leaves=300,
+    | st.sampled_from([HOSTILE, 10**400, -(10**400), 1e300, "x" * 10_000, "\x1b[2J", "../" * 999])
 )  # fmt: skip
+# Long lists are of one value: to draw each anew takes nearly all of the time.
+long = st.tuples(single, st.integers(0, 300)).map(lambda drawn: [drawn[0]] * drawn[1])
+anything = st.recursive(
+    single | long,
+    lambda inner: st.lists(inner, max_size=30) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=40,
+)
 numbers_beyond = st.sampled_from(
     [-1, 10**400, float("nan"), float("inf"), True, "1", HOSTILE, [], {}]
 )
