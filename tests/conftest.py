@@ -91,13 +91,16 @@ def pytest_collection_modifyitems(items):
 
 # What shares costly work, by how its ids begin: a fixture, or the process that others come from.
 TOGETHER = (
-    ("tests/test_notebooks.py",),
-    (
+    (  # of tests/server.py or the grader's own, which takes five seconds to start
+        "tests/test_notebooks.py",
         *(f"tests/grading/test_{name}.py" for name in ("grading", "reading_handins", "runs")),
         "tests/test_assignments.py::test_a_right_and_a_wrong",
+        "tests/grids/test_pools.py::test_a_dask_cluster",
+        "tests/widgets/test_widgets_explorers.py::test_interrupting_the_kernel",
     ),
     ("tests/test_serve.py",),
     ("tests/test_corpus.py",),
+    ("tests/test_texts.py",),
     ("tests/control/test_control.py",),
 )
 

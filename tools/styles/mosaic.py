@@ -89,11 +89,12 @@ def walk(line: Points, tile: Array, rng: np.random.Generator) -> Points:
 
 def thin(seeds: Points, tile: Array) -> Points:
     """Drop any stone that crowds one set before it."""
-    near = KDTree(seeds).query_ball_point(seeds, 0.66 * sample(tile, seeds))
+    tree, reach = KDTree(seeds), 0.66 * sample(tile, seeds)
     kept = np.ones(len(seeds), bool)
-    for number, others in enumerate(near):
+    for number, seed in enumerate(seeds):
         if kept[number]:
-            kept[[other for other in others if other > number]] = False
+            near = np.array(tree.query_ball_point(seed, reach[number]))
+            kept[near[near > number]] = False
     return seeds[kept]
 
 

@@ -52,11 +52,12 @@ class Drawing:
 
     def add(self, mask: Mask, tint: str, tile: float, gold: bool = False) -> None:
         """Draw a shape over what is there."""
-        self.colour[mask] = palette(tint)[0]
+        where = np.nonzero(mask)
+        self.colour[where] = palette(tint)[0]
         self.count += 1
-        self.region[mask] = self.count
-        self.gold[mask] = gold
-        self.tile[mask] = tile
+        self.region[where] = self.count
+        self.gold[where] = gold
+        self.tile[where] = tile
 
 
 def cartoon(rng: np.random.Generator) -> Drawing:
