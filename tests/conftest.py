@@ -101,6 +101,7 @@ TOGETHER = (
     ("tests/test_serve.py",),
     ("tests/test_corpus.py",),
     ("tests/test_texts.py",),
+    ("tests/test_environment.py::test_importing",),
     ("tests/control/test_control.py",),
 )
 

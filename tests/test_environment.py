@@ -66,16 +66,26 @@ def test_every_conda_dependency_says_what_needs_it(name):
     assert all("#" in line for line in packages)
 
 
-def test_importing_loads_no_plotting_and_no_widgets():
-    code = (
-        "import sys, nst, nst.cli; "
-        "heavy = 'matplotlib', 'ipywidgets', 'anywidget', 'IPython', 'skimage', 'torchvision'; "
-        "heavy += 'loky', 'distributed'; "
-        "print([m for m in heavy if m in sys.modules]); "
-        "from nst import plots; print('matplotlib.pyplot' in sys.modules)"
+@pytest.fixture(scope="module")
+def loaded():
+    """What a fresh process has loaded after nst, then after its command, then after its plots."""
+    code = "; ".join(
+        f"import {name}; print(*sys.modules)" for name in ("sys, nst", "nst.cli", "nst.plots")
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["[]", "False"]
+    return [set(line.split()) for line in done.stdout.splitlines()]
+
+
+def test_importing_loads_no_plotting_and_no_widgets(loaded):
+    _, command, plots = loaded
+    heavy = {"matplotlib", "ipywidgets", "anywidget", "IPython", "skimage", "torchvision"}
+    heavy |= {"loky", "distributed"}
+    assert "nst.cli" in command and not heavy & command
+    assert "nst.plots" in plots and "matplotlib.pyplot" not in plots
+
+
+def test_importing_nst_loads_no_grader(loaded):
+    assert "nst" in loaded[0] and not {"nbgrader", "nst_grading"} & loaded[0]
 
 
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "4000"}

@@ -4,8 +4,6 @@ import csv
 import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from copy import deepcopy
 
@@ -271,8 +269,3 @@ def test_a_course_is_set_up_once_and_then_kept(source, tmp_path, capsys):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     assert main(["course", str(tmp_path / "full"), "--sources", str(sources)]) == 1
-
-
-def test_importing_nst_loads_no_grader():
-    code = "import sys, nst; sys.exit('nbgrader' in sys.modules or 'nst_grading' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
