@@ -64,6 +64,9 @@ def keep(path: Path, old: Path) -> None:
 def settle(folder: Path) -> None:
     """Finish what a killed `write_together` had begun, if there is anything. May raise OSErrors."""
     ready, moving = folder / READY, folder / MOVING
+    for path in (ready, moving):
+        if path.is_symlink() or path.is_file():
+            path.unlink()  # not ours: what a link leads to would be emptied
     if moving.is_dir():
         move_all(moving, folder)
     if ready.is_dir():

@@ -205,6 +205,24 @@ def test_what_a_killed_process_left_is_removed(two, tmp_path):
         assert not set(left) & set(names(folder))
 
 
+@pytest.mark.parametrize("name", [together.READY, together.MOVING])
+def test_what_only_has_the_name_of_a_stage_is_not_followed(two, tmp_path, name):
+    """A link in a folder that somebody sends leads to any place of the reader's."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "picture.png").write_text("mine")
+    for strange in ("link", "file"):
+        for use in (lambda folder: resume(folder, progress=False), two[1].save):
+            folder = two[0].save(tmp_path / "run")
+            if strange == "link":
+                (folder / name).symlink_to(mine)
+            else:
+                (folder / name).write_text("x")
+            use(folder)
+            assert names(folder) == NAMES
+            assert names(mine) == ["picture.png"]
+
+
 def test_whether_a_process_runs(monkeypatch):
     assert temporary.is_running(os.getpid())
     assert temporary.is_running(1)
