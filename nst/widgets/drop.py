@@ -113,8 +113,9 @@ class Drop(anywidget.AnyWidget):
     @property
     def name(self) -> str:
         """The file's name, without folders, for whatever system it was written."""
-        name = Path(self.file.replace("\\", "/").replace("\0", "")).name
-        return name[-100:] or "picture"
+        plain = self.file.encode("utf-8", "replace").decode()
+        name = Path(plain.replace("\\", "/").replace("\0", "")).name
+        return name[-100:] if name.strip(". ") else "picture"
 
     def picture(self) -> Image.Image:
         """The file as a picture, upright, in sRGB, in all its pixels.
@@ -158,7 +159,8 @@ class Drop(anywidget.AnyWidget):
     @contextmanager
     def _as_file(self) -> Iterator[Path]:
         with TemporaryDirectory() as folder:
-            path = self._accepted(Path(folder) / self.name)
+            # Its own name may be none that this system takes; its kind is in how it ends.
+            path = self._accepted(Path(folder) / f"file{Path(self.name).suffix[:9]}")
             path.write_bytes(self.data)
             try:
                 yield path

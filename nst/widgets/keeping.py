@@ -19,14 +19,17 @@ from typing import Any
 
 from nst.errors import ImageError, NstError, SettingsError
 from nst.files import expand, refusing, write_atomically
+from nst.files.temporary import remove
 from nst.images import read_settings
+from nst.runs.checking import are_losses, check_history, demand, has_keys, is_count
 from nst.settings import make_settings
 from nst.widgets.common import png
 from nst.widgets.library import Library
 from nst.widgets.page import AGAIN, Page
-from nst.widgets.runs import KEPT, Run
+from nst.widgets.runs import ENDS, KEPT, Run
 
 SPACE = 500_000_000  # bytes of one browser's runs; the oldest go first
+ABOUT = {"reason", "planned", "history", "delivered", "own", "picture"}  # beside a picture
 DAYS = 30  # after which the runs of a browser that has not come back are removed
 
 
@@ -58,11 +61,39 @@ def find_shelf(
 
 def folder_of(browser: str, runs: Path) -> Path:
     """Where a browser's runs are kept among those of all; forgotten ones are removed."""
-    folder = runs / sha256(browser.encode()).hexdigest()[:32]
+    folder = runs / sha256(browser.encode(errors="replace")).hexdigest()[:32]
     for path in runs.iterdir() if runs.is_dir() else ():
-        if path != folder and time.time() - path.stat().st_mtime > DAYS * 86400:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):  # another kernel may be removing it
+            if path != folder and time.time() - path.stat().st_mtime > DAYS * 86400:
+                shutil.rmtree(path, ignore_errors=True)
     return folder
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What `Shelf.keep` wrote beside a picture; empty if it is not there, or not that."""
+    try:
+        about: dict[str, Any] = json.loads(path.read_bytes())
+        check_about(about)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return about
+
+
+def name_of(picture: bytes) -> str:
+    """How the file of a picture that was brought along is called."""
+    return sha256(picture).hexdigest()[:32]
+
+
+def check_about(about: Any) -> None:
+    """Raise a ValueError for anything else than what `Shelf.keep` writes."""
+    demand(has_keys(about, ABOUT), "it is of another version")
+    own, reason = about["own"], about["reason"]
+    texts = [*own, *own.values()] if isinstance(own, dict) else [""]
+    demand(all(isinstance(text, str) and text for text in texts), "its pictures have no names")
+    demand(isinstance(reason, str) and reason in ENDS, "its end is none")
+    demand(is_count(about["planned"]), "its steps cannot be counted")
+    demand(are_losses(about["delivered"]), "its losses are none")
+    check_history(about["history"], [])
 
 
 class Shelf:
@@ -116,9 +147,8 @@ class Shelf:
         return found
 
     def _read(self, path: Path, library: Library) -> Run:
-        settings, data, about = make_settings(**read_settings(path)), path.read_bytes(), {}
-        with suppress(OSError, ValueError):
-            about = json.loads(path.with_suffix(".json").read_bytes())
+        settings, data = make_settings(**read_settings(path)), path.read_bytes()
+        about = read_about(path.with_suffix(".json"))
         if about.get("picture") != sha256(data).hexdigest():
             about = {}  # of an earlier state of the run, or of another
         names = self._take_pictures(about.get("own", {}), library)
@@ -136,8 +166,8 @@ class Shelf:
         if not one.file:
             one.file = png(one.picture)
         data = one.file
-        path = self.pictures / sha256(data).hexdigest()[:32]
-        if not path.exists():
+        path = self.pictures / name_of(data)
+        if not (path.is_file() and name_of(path.read_bytes()) == path.name):
             self.pictures.mkdir(exist_ok=True)
             write_atomically(path, lambda file: file.write(data))
         return path.name
@@ -146,14 +176,15 @@ class Shelf:
         """Put a run's own pictures into the library; returns their names there."""
         names = {}
         for name, kept in own.items():
-            with suppress(OSError):  # then it can be seen, but not painted again
+            with suppress(OSError, ValueError):  # then it can be seen, but not painted again
                 data = (self.pictures / Path(kept).name).read_bytes()
-                names[name] = library.add(name, None, data)
+                if name_of(data) == kept:
+                    names[name] = library.add(name, None, data)
         return names
 
     def _paths(self) -> list[Path]:
         """Of the pictures, from the oldest to the newest."""
-        return sorted(self.folder.glob("*.png"))
+        return sorted(path for path in self.folder.glob("*.png") if path.is_file())
 
     def _free(self, name: str) -> str:
         """A name that no run has yet."""
@@ -166,11 +197,12 @@ class Shelf:
         while len(paths) > KEPT or (len(paths) > 1 and self._size() > SPACE):
             oldest = paths.pop(0)
             for path in (oldest, oldest.with_suffix(".json")):
-                path.unlink(missing_ok=True)
-            used = "".join(path.with_suffix(".json").read_text() for path in paths)
+                remove(path)
+            abouts = [read_about(path.with_suffix(".json")) for path in paths]
+            used = {name for about in abouts for name in about.get("own", {}).values()}
             for picture in self.pictures.glob("*"):
-                if picture.name not in used:
-                    picture.unlink(missing_ok=True)
+                if picture.name not in used and not self.pictures.is_symlink():
+                    remove(picture)
 
     def _size(self) -> int:
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())

@@ -64,9 +64,10 @@ class Run:
 
     @property
     def file_name(self) -> str:
-        """For the saved picture."""
-        names = [self.settings.content or "", *self.settings.styles, str(self.number)]
-        return re.sub(r"[^\w-]+", "-", "-".join(Path(name).stem for name in names)) + ".png"
+        """For the saved picture; systems take 255 bytes."""
+        names = [self.settings.content or "", *self.settings.styles]
+        plain = re.sub(r"[^\w-]+", "-", "-".join(Path(name).stem for name in names))
+        return f"{plain.encode()[:150].decode(errors='ignore')}-{self.number}.png"
 
     @property
     def remark(self) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 from nst import ImageError, style_transfer
 from nst.images import read_settings
 from nst.widgets import TransferStudio, View, Work, keeping, page, work
+from nst.widgets import runs as run_cards
 from nst.widgets.common import sentence
 from nst.widgets.curves import SHADES
 from nst.widgets.keeping import Shelf, folder_of
@@ -94,6 +95,89 @@ def test_what_is_damaged_is_left_out(make, tmp_path):
     # Without what stood beside them, the pictures are there all the same.
     assert [run.png for run in again.history.runs] == [path.read_bytes() for path in paths[1:]]
     assert again.error == ""
+
+
+STRANGE = (None, 5, "x", [], {}, [5], [{}], [[]], True, -1, 1e308, {"a": 1}, {"": "x"})
+
+
+def test_what_stands_beside_a_picture_may_be_anything(make, tmp_path, monkeypatch):
+    """As in a folder of runs that somebody sends; each beside a picture that is whole."""
+    first = make()
+    first.start()
+    (path,) = (tmp_path / "runs").glob("*.png")
+    whole, picture = path.with_suffix(".json").read_text(), path.read_bytes()
+    about = json.loads(whole)
+    (step,) = about["history"][:1]
+    strange = [about | {name: value} for name in about for value in STRANGE]
+    strange += [{n: v for n, v in about.items() if n != gone} for gone in about]
+    strange += [about | {"history": [step | {name: value}]} for name in step for value in STRANGE]
+    own = about["own"]
+    strange += [about | {"own": own | {"x": name}} for name in ("../../a", "/", "..", "none")]
+    texts = [*map(json.dumps, [*strange, *STRANGE]), "[" * 10**5, "\ud800", ""]
+    for module in (keeping, run_cards):
+        monkeypatch.setattr(module, "KEPT", len(texts))
+    for number, text in enumerate(texts):
+        (tmp_path / "runs" / f"{number}.png").write_bytes(picture)
+        data = text.encode("utf-8", "surrogatepass")
+        (tmp_path / "runs" / f"{number}.json").write_bytes(data)
+    again = make()
+    assert len(again.history.runs) == len(texts)
+    for card in again.history.cards[::9]:
+        card.show_button.click()
+        assert again.canvas.data == picture
+    assert again.error == ""
+    again.start()
+    assert again.run.png and not again.error
+
+
+def test_a_picture_that_was_brought_along_is_what_it_was(make, tmp_path):
+    view = make()
+    view.controls.content.drop.put("red.png", file_of(Image.new("RGB", (32, 20), "red")))
+    view.start()
+    pictures = list((tmp_path / "runs" / "pictures").iterdir())
+    for data in (file_of(Image.new("RGB", (32, 20), "blue")), b"", b"junk"):
+        for path in pictures:
+            path.write_bytes(data)
+        again = make()
+        assert len(again.history.runs) == 1
+        assert "red.png" not in again.library.own
+    again.controls.content.drop.put("red.png", file_of(Image.new("RGB", (32, 20), "red")))
+    again.start()  # and it is kept once more
+    assert make().library.own["red.png"].picture.getpixel((0, 0)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("harm", ["no json", "no text", "a folder", "a folder of a picture's"])
+def test_a_damaged_shelf_keeps_what_is_new(make, monkeypatch, tmp_path, harm):
+    view = make()
+    shelf = view.shelf = Shelf(tmp_path / "limited", limited=True)
+    view.start()
+    view.start()
+    for path in list(shelf.folder.glob("*.json")):
+        if harm == "no json":
+            path.unlink()
+        elif harm == "no text":
+            path.write_bytes(b"\xff\xfe")
+    if harm == "a folder":
+        (shelf.folder / "0.png").mkdir()
+    elif harm == "a folder of a picture's":
+        (shelf.pictures / "0").mkdir()
+    monkeypatch.setattr(keeping, "KEPT", 1)
+    view.start()
+    assert view.error == ""
+    assert (shelf.folder / f"{view.run.kept}.png").read_bytes() == view.run.png
+
+
+def test_long_names_and_odd_browsers_are_kept_too(make, tmp_path):
+    view = make()
+    for drop in (view.controls.content.drop, view.controls.mixture.styles[0].drop):
+        drop.put(f"{'字' * 96}.png", file_of(Image.new("RGB", (32, 20), "red")))
+    view.start()
+    assert view.error == ""
+    assert len(make().history.runs) == 1
+    names = [
+        folder_of(name, tmp_path).name for name in ("", "../..", "a\0b", "\ud800", "x" * 10**6)
+    ]
+    assert len(set(names)) == 5 and all(len(name) == 32 for name in names)
 
 
 def test_old_runs_give_way_in_the_app_only(make, monkeypatch, tmp_path):

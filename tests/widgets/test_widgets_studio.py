@@ -243,6 +243,20 @@ def test_an_uploaded_picture_can_be_chosen_everywhere():
     assert view.controls.settings().styles == ("red.png",)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["..", ".", "/", "a/..", "\\..", "a\0b", "\ud800.png", "😀" * 100 + ".png", "x" * 300, " "],
+)
+def test_a_picture_comes_under_any_name(name):
+    """Also one that is no name of a file here."""
+    view = TransferStudio(size=64)
+    view.controls.content.drop.put(name, file_of(Image.new("RGB", (8, 8), "red")))
+    assert view.error == ""
+    assert view.controls.content.picture().getpixel((0, 0)) == (255, 0, 0)
+    view.opening.drop.put(name, b"{")
+    assert view.error and "should not have happened" not in view.error
+
+
 def test_another_picture_of_the_same_name_gets_a_name_of_its_own():
     library = Library()
     names = [library.add("a.png", Image.new("RGB", (4, 4), c)) for c in ("red", "blue", "red")]
