@@ -190,17 +190,27 @@ def save_image(
     text = as_json(settings)
     if sidecar and text is None:
         raise SettingsError("a sidecar holds the settings; give settings or leave out sidecar")
-    picture = postprocess_image(image) if isinstance(image, Tensor) else open_image(image)
-    if outline is not None:
-        if not isinstance(outline, Image.Image):
-            raise ImageError("an outline is a PIL image of mode L, as open_outline gives it")
-        picture.putalpha(outline.convert("L").resize(picture.size, Image.Resampling.LANCZOS))
-    data = encode(picture, save_options(path, quality, outline is not None), text)
+    data = as_file(image, save_options(path, quality, outline is not None), text, outline)
     saved = write_atomically(path, lambda file: file.write(data))
     if sidecar and text:
         beside = text.encode()
         write_atomically(path.with_suffix(".json"), lambda file: file.write(beside))
     return saved
+
+
+def as_file(
+    image: Tensor | Source,
+    options: dict[str, Any],
+    text: str | None,
+    outline: Image.Image | None = None,
+) -> bytes:
+    """The bytes of the file that `save_image` writes, with Pillow's `options` for its format."""
+    picture = postprocess_image(image) if isinstance(image, Tensor) else open_image(image)
+    if outline is not None:
+        if not isinstance(outline, Image.Image):
+            raise ImageError("an outline is a PIL image of mode L, as open_outline gives it")
+        picture.putalpha(outline.convert("L").resize(picture.size, Image.Resampling.LANCZOS))
+    return encode(picture, options, text)
 
 
 def read_settings(path: str | Path) -> dict:
@@ -272,12 +282,13 @@ def sample_names() -> dict[str, list[str]]:
 
 def _open_file(source: str | Path) -> IO[bytes]:
     """Open the file, sample picture or URL for reading."""
-    if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
-        return io.BytesIO(fetch(source))
     if len(str(source)) > 2 * PATH:
         raise ImageError(
-            f"'{str(source)[:30]}…' cannot be read: no path has {len(str(source))} characters"
+            f"'{str(source)[:30]}…' cannot be read: no path or address has {len(str(source))} "
+            "characters"
         )
+    if isinstance(source, str) and source.lower().startswith(("http://", "https://")):
+        return io.BytesIO(fetch(source))
     try:
         path = Path(source).expanduser()
         if isinstance(source, str) and not path.is_file():

@@ -4,6 +4,7 @@ With FAULTS=long the broken ones are 20,000 and more; `make test-faults` sets it
 """
 
 import os
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -127,6 +128,77 @@ def test_a_transparent_colour_of_eight_bits(more):
     same = (colours == clear).all(2, keepdims=True)
     assert same.any()
     assert difference(found, np.where(same, 1, colours / 255)) < 0.01
+
+
+NOTES = ("transparency", "gamma", "chromaticity", "srgb", "icc_profile", "interlace", "exif", "xmp",
+         "background", "default_image", "dpi", "")  # fmt: skip
+LONG_TEXT = b"x" * 2_000_000
+
+
+def text(keyword, value, kind=b"tEXt"):
+    between = {b"tEXt": b"\0", b"zTXt": b"\0\0", b"iTXt": b"\0\1\0\0\0"}[kind]
+    return kind, keyword.encode() + between + (value if kind == b"tEXt" else zlib.compress(value))
+
+
+def behind(data, extra):
+    """The PNG with a chunk between its pixels and its end."""
+    return data[:-12] + chunk(*extra) + data[-12:]
+
+
+@pytest.mark.parametrize("colour", [0, 2, 3])
+def test_a_pngs_texts_change_nothing(colour):
+    """Pillow keeps them, by their keywords, among its own notes on the picture."""
+    true = [(b"gAMA", (100_000).to_bytes(4, "big"))]
+    extras = [text(note, value) for note in NOTES for value in (b"0", b"12345678")]
+    extras += [text("Comment", LONG_TEXT, kind) for kind in (b"tEXt", b"zTXt", b"iTXt")]
+    whole = png(colour, 8, *true, interlaced=True)
+    expected = opened(whole)
+    assert not isinstance(expected, str)
+    for extra in extras:
+        for data in (png(colour, 8, *true, extra, interlaced=True), behind(whole, extra)):
+            assert difference(opened(data), expected) == 0, extra[1][:20]
+    with_all = png(colour, 8, *true, *extras, text("nst", b"{}"), interlaced=True)
+    assert difference(opened(with_all), expected) == 0
+
+
+def test_texts_that_are_read_stay(tmp_path):
+    data = png(2, 8, text("gamma", b"x"), text("nst", b'{"seed": 3}'), text("srgb", b"x"))
+    (tmp_path / "a.png").write_bytes(data)
+    assert nst.read_settings(tmp_path / "a.png") == {"seed": 3}
+
+
+def test_a_profile_too_large_for_the_reader_is_named():
+    found = opened(png(2, 8, (b"iCCP", b"x\0\0" + zlib.compress(LONG_TEXT))))
+    assert "colour profile or a text of more than a megabyte" in found
+    assert "damaged" not in found
+
+
+@pytest.mark.parametrize("numbers", [0, 1, 2, 150])
+def test_a_transparent_colour_of_another_length(numbers):
+    for colour in (0, 2, 3):
+        opened(png(colour, 8, (b"tRNS", b"\0\7" * numbers)))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16", "F", "CMYK"])
+def test_images_with_any_notes(mode, capfd):
+    """Notes are what the caller's program has put there."""
+    from PIL import Image
+
+    for name, values in {
+        "transparency": ("x", b"", (1, 2), -5, 10**30, None),
+        "gamma": ("x", float("nan"), -1.0, 1e-300, 1e300),
+        "chromaticity": ("x", (0,) * 8, (float("nan"),) * 8),
+        "icc_profile": ("x", b"x", 5),
+        "exif": ("x", b"x", 5),
+    }.items():
+        for value in values:
+            image = Image.new(mode, (9, 7))
+            image.info = {"gamma": 0.45, name: value}
+            try:
+                assert nst.open_image(image).size == (9, 7)
+            except ImageError as error:
+                assert "\n" not in str(error)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("coloured", [False, True])

@@ -1034,15 +1034,23 @@ def test_url_refused(site):
     answers["/page"] = (b"<html></html>", 13)
     answers["/nothing"] = (b"", 0)
     answers["/cut"] = (data[:-100], len(data))
+    answers["/behind"] = (data, len(data) + 100)
     assert "404" in refusal(address + "/none.png")
     assert "is not a picture" in refusal(address + "/page")
     assert "is empty" in refusal(address + "/nothing")
-    assert "cut short" in refusal(address + "/cut")
+    assert "the answer breaks off" in refusal(address + "/cut")
+    assert "the answer breaks off" in refusal(address + "/behind")
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert "cannot be fetched" in refusal(f"http://127.0.0.1:{unused.getsockname()[1]}/a.png")
-    for malformed in ("http://", "http://[", "http://127.0.0.1:port/"):
+    for malformed in ("http://", "http://[", "http://127.0.0.1:port/", "http://\ud800/"):
         assert "cannot be fetched" in refusal(malformed)
+
+
+def test_an_endless_address_is_not_repeated():
+    with pytest.raises(ImageError, match="no path or address has 100019 characters") as caught:
+        load_image("http://127.0.0.1:1/" + "x" * 100_000)
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("announced", [True, False])

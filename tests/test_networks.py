@@ -464,6 +464,15 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path, value):
         weights_files.read_weights(tmp_path / "w.safetensors")
 
 
+def test_a_small_file_of_huge_or_sparse_weights(tmp_path, recwarn):
+    """One number may be repeated; nothing of that size is made, and no library warns of it."""
+    for value in (torch.zeros(1).expand(10**6, 10**6), torch.zeros(2, 2).to_sparse()):
+        torch.save({"conv1_1.weight": value}, tmp_path / "w.pt")
+        with pytest.raises(WeightsError, match="no plain numbers in conv1_1"):
+            weights_files.read_weights(tmp_path / "w.pt")
+    assert not [warning for warning in recwarn if "parse" in str(warning.message)]
+
+
 @pytest.mark.parametrize(
     "weights", [{"a": 1}, 3, torch.zeros(2), "a\0b.pth", "~no-such-user-here/w.pth", "."]
 )

@@ -16,6 +16,15 @@ STRIP = 2**22  # pixels of a picture that are converted at a time
 # EXIF's orientation: what turns the stored picture upright.
 UPRIGHT = dict(enumerate(map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), start=2))
 
+# What Pillow notes of colours, and as what; a text of the same name may stand in its place.
+NOTED: dict[str, tuple[type, ...]] = {
+    "transparency": (int, bytes, tuple),
+    "gamma": (int, float),
+    "chromaticity": (tuple,),
+    "srgb": (int,),
+    "icc_profile": (bytes,),
+}
+
 Chromaticities = tuple[tuple[float, float], ...]  # x, y of white, red, green, blue
 
 SRGB: Chromaticities = ((0.3127, 0.3290), (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
@@ -40,8 +49,9 @@ class Calibration(NamedTuple):
         A colour profile and the sRGB chunk come before these chunks, and primaries without a curve
         say too little. A gamma within 5 % of 1/2.2 means sRGB, as for libpng.
         """
+        info = noted(info)
         gamma = info.get("gamma", 0)
-        if not gamma or "icc_profile" in info or "srgb" in info:
+        if not gamma > 1e-9 or "icc_profile" in info or "srgb" in info:
             return None
         power, matrix = None if abs(gamma * 2.2 - 1) <= 0.05 else 1 / gamma, np.eye(3)
         if len(points := info.get("chromaticity", ())) == 8 and min(points[1::2]) > 0:
@@ -107,11 +117,25 @@ def plain(image: Image.Image, shape: tuple[int, int], name: str) -> Image.Image:
 
 def outline(image: Image.Image) -> Image.Image | None:
     """Where an image of any mode is opaque, as mode L, upright; None if it is everywhere."""
-    if alpha_of(image.crop((0, 0, 1, 1))) is None:
+    if alpha_of(part_of(image, (0, 0, 1, 1))) is None:
         return None
     shape = image.height, image.width
     found = by_strips(image, shape, "L", lambda strip: alpha_of(strip) or strip.convert("L"))
     return None if found.getextrema() == (255, 255) else found
+
+
+def noted(info: Mapping[Any, Any]) -> dict[str, Any]:
+    """What Pillow's notes on a picture say of its colours."""
+    return {name: value for name, value in info.items() if isinstance(value, NOTED.get(name, ()))}
+
+
+def part_of(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """A part of an image, with the notes on its colours."""
+    part = image.crop(box)
+    part.info = noted(image.info)  # type: ignore[assignment]
+    if image.mode.endswith(("A", "a")):
+        part.info.pop("transparency", None)
+    return part
 
 
 def by_strips(
@@ -126,7 +150,7 @@ def by_strips(
     narrow = Image.new(mode, (width, image.height))
     for top in range(0, image.height, rows):
         box = (0, top, image.width, min(top + rows, image.height))
-        strip = convert(image.crop(box))
+        strip = convert(part_of(image, box))
         narrow.paste(strip.resize((width, strip.height), lanczos), (0, top))
     turn = None
     with suppress(Exception):  # broken EXIF data are no reason to lose the picture
@@ -137,13 +161,18 @@ def by_strips(
 
 def alpha_of(image: Image.Image) -> Image.Image | None:
     """How opaque an image of any mode is, as mode L; None if it says nothing of it."""
-    if is_deep(image):
-        if (clear := image.info.get("transparency")) is None:
-            return None
-        return Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
-    if not image.has_transparency_data:
+    clear, deep = image.info.get("transparency"), is_deep(image)
+    if clear is None if deep else not image.has_transparency_data:
         return None
-    return image.convert("LA" if is_grey(image) else "RGBA").getchannel("A")
+    try:
+        if deep:
+            return Image.fromarray(np.where(np.asarray(image) == clear, 0, 255).astype(np.uint8))
+        return image.convert("LA" if is_grey(image) else "RGBA").getchannel("A")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ImageError(
+            f"the image has a transparent colour that is none of its mode, {image.mode}; save it "
+            "with an alpha channel"
+        ) from error
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -159,9 +188,8 @@ def is_grey(image: Image.Image) -> bool:
 def flatten(image: Image.Image, name: str) -> Image.Image:
     """Convert to sRGB, and lay transparency over white: mode RGB, no metadata."""
     profile, calibration = image.info.get("icc_profile"), Calibration.of(image.info)
-    deep = is_deep(image)
+    deep, alpha = is_deep(image), alpha_of(image)
     try:
-        alpha = alpha_of(image)
         if not deep and alpha is not None:
             image = image.convert("LA" if is_grey(image) else "RGBA")
         if not deep and image.mode != "CMYK":

@@ -20,7 +20,7 @@ from PIL import Image, ImageChops, ImageFile, JpegImagePlugin, UnidentifiedImage
 from nst.errors import ImageError
 from nst.files.fields import bare, is_number, shown
 from nst.files.kinds import kind_of
-from nst.files.pngs import correct_clear, deep, low_bytes
+from nst.files.pngs import correct_clear, deep, low_bytes, without_texts
 from nst.files.tiffs import corrected_tiff, is_thumbnail, refuse_tiff
 
 # No others: some have several readings, some run another program (EPS), some take minutes.
@@ -42,6 +42,9 @@ def decode(file: IO[bytes], name: str, size: float | None = None) -> Image.Image
     `size` pixels. Raises `ImageError`, whatever the bytes are; `name` begins its sentence.
     """
     file = in_reach(file, name)
+    file.seek(0)
+    if file.read(8) == b"\x89PNG\r\n\x1a\n":
+        file = without_texts(file)
     with quiet() as notes:
         image = identify(file, name, huge=size is not None)
         if image.format == "TIFF" and (lost := [n for n in notes if "Metadata" not in n]):
@@ -157,6 +160,11 @@ def failure(error: Exception, name: str) -> ImageError:
     if isinstance(error, MemoryError):
         return ImageError(f"{name} does not fit into memory; shrink it in another program first")
     reason = " ".join(str(error).split()) or type(error).__name__
+    if "too large for PngImagePlugin" in reason:
+        return ImageError(
+            f"{name} has a colour profile or a text of more than a megabyte, which is not read; "
+            "save it again without them"
+        )
     return ImageError(f"{name} is damaged or cut short ({reason}); get it again from where it came")
 
 

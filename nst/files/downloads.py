@@ -28,9 +28,9 @@ def fetch(url: str) -> bytes:
     Raises:
         ImageError: it cannot be had, is too large, or takes too long.
     """
-    # Addresses copied from a browser may hold spaces and accents, which HTTP does not allow.
-    address = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
     try:
+        # Addresses copied from a browser may hold spaces and accents, which HTTP does not allow.
+        address = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
         request = web.Request(address, headers={"User-Agent": "nst"})
         with _opener(time.monotonic() + TIMEOUT).open(request, timeout=TIMEOUT) as response:
             announced = response.length or 0  # by most servers, not by all
@@ -44,6 +44,8 @@ def fetch(url: str) -> bytes:
         ) from error
     if max(announced, len(data)) > LIMIT:
         raise ImageError(f"'{url}' is larger than {LIMIT / 1e6:g} MB; find a smaller version of it")
+    if len(data) < announced:
+        raise ImageError(f"'{url}' cannot be fetched (the answer breaks off); try again")
     return data
 
 

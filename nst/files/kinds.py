@@ -1,6 +1,8 @@
 """What a file is that is not read as a picture, in words for the person who gave it."""
 
+import mimetypes
 import re
+from pathlib import Path
 from typing import IO
 
 from PIL import Image
@@ -41,6 +43,13 @@ KINDS: tuple[tuple[bytes, str, str], ...] = (
     (rb"(?i)\s*(<\?xml[^>]*>\s*)?(<!doctype html|<html|<head|<body)",
      "is not a picture but a web page", "give the address of the picture itself"),
 )  # fmt: skip
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file's name ends as those of pictures do; not every system knows the newer ones."""
+    kind = mimetypes.guess_type(name)[0] or ""
+    newer = Path(name).suffix.lower() in (".webp", ".avif", ".heic", ".heif")
+    return kind.startswith("image/") or newer
 
 
 def known_kind(start: bytes) -> str | None:

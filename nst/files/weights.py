@@ -5,6 +5,7 @@ A file is known by its content, whatever its name ends in. Pickled code is never
 
 import os
 import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ from torch import Tensor
 from nst.errors import WeightsError
 from nst.files.tensors import is_dense
 from nst.files.writing import expand
+
+# Bytes of one weight: a number can be repeated any number of times by a file of any size.
+LARGEST = 2**32
 
 # Under which a training program keeps the state dict among other things.
 WRAPPINGS = ("state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights",
@@ -59,7 +63,8 @@ def read_weights(path: str | os.PathLike) -> dict[str, Tensor]:
     if not state:
         raise WeightsError(f"{path} holds no state dict: save one with model.state_dict()")
     for name, value in state.items():
-        if not is_dense(value) or value.is_complex() or value.is_quantized:
+        plain = is_dense(value) and not (value.is_complex() or value.is_quantized)
+        if not plain or value.nbytes > LARGEST:
             raise WeightsError(f"{path} holds no plain numbers in {name}: save it dense, of floats")
         if value.is_floating_point() and not value.float().isfinite().all():
             raise WeightsError(f"{path} holds NaN or infinity in {name}: take an earlier version")
@@ -111,7 +116,9 @@ def read(path: Path, start: bytes) -> Any:
     if start.startswith(b"PK"):
         check_sums(path)
     try:
-        with path.open("rb") as file:  # by its path, torch would go by how its name ends
+        # By its path, torch would go by how its name ends.
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is no good is refused by `read_weights`
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises whatever broken bytes lead it to
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
