@@ -8,6 +8,7 @@ from nst.cli.options import parse_transfer
 from nst.cli.output import OutputError, print_line, printing
 from nst.cli.paint import paint
 from nst.cli.painters import paint_in_one_pass, train_a_painter
+from nst.cli.targets import WRITTEN, so_far
 from nst.devices import is_full
 from nst.errors import NstError, SettingsError
 from nst.features import layer_table
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if whoever read the output has gone.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    WRITTEN.clear()
     try:
         with printing():
             return run(arguments)
@@ -34,12 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(str(error))
         return error.status
     except KeyboardInterrupt:
-        say("interrupted; no picture was written")
+        say(f"interrupted; {so_far()}")
         return 130
     except (MemoryError, RuntimeError) as error:
         if not is_full(error):
             raise
-        say("memory is full, and no picture was written; take a smaller size or --memory-limit")
+        say(f"memory is full; {so_far()}; take a smaller size or --memory-limit")
         return 2
 
 

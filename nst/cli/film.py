@@ -1,7 +1,6 @@
 """The command `nst FOLDER STYLE`: a film's frames, each started from the last one's result."""
 
 import json
-import mimetypes
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from nst.cli.targets import STREAM, Target, read_streams
 from nst.errors import ImageError, SettingsError
 from nst.files import expand, write_json
 from nst.files.encoding import SAVE_OPTIONS
+from nst.files.kinds import is_picture_name
 from nst.settings import make_settings
 from nst.transfer import style_transfer
 
@@ -58,9 +58,7 @@ def frames_in(folder: Path) -> list[Path]:
     frames = [
         path
         for path in folder.iterdir()
-        if (mimetypes.guess_type(path.name)[0] or "").startswith("image/")
-        and not path.name.startswith(".")
-        and not path.is_dir()
+        if is_picture_name(path.name) and not path.name.startswith(".") and not path.is_dir()
     ]
     if not frames:
         raise ImageError(f"there are no pictures in the folder '{folder}'; name one with frames")
@@ -95,9 +93,18 @@ def result_names(frames: Sequence[Path], target: Target) -> list[str]:
 
 def clear(folder: Path, names: list[str]) -> None:
     """Remove what an earlier run left in the folder, and note what this one writes there."""
-    with suppress(OSError, ValueError):  # there was none, or the list is not ours
-        for name in json.loads((folder / LIST).read_text(encoding="utf-8"))["frames"]:
-            path = folder / Path(name).name
+    for name in listed_in(folder / LIST):
+        path = folder / Path(name).name
+        with suppress(OSError, ValueError):  # a folder, or no name of a file
             if path.suffix.lower() in SAVE_OPTIONS:
                 path.unlink(missing_ok=True)
     write_json(folder / LIST, {"frames": names})
+
+
+def listed_in(path: Path) -> list[str]:
+    """The names in such a list; none if there is no list, or if it is not ours."""
+    found: Any = None
+    with suppress(OSError, ValueError, RecursionError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+    names = found.get("frames") if isinstance(found, dict) else None
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []

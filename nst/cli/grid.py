@@ -1,13 +1,15 @@
 """The command `nst grid`: a grid of runs from a file to a folder."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nst.cli.options import grid_parser
 from nst.cli.output import print_line
+from nst.cli.targets import WRITTEN
 from nst.errors import SettingsError
-from nst.files import expand
+from nst.files import expand, write_atomically
 from nst.grids.experiments import grid
 
 if sys.version_info >= (3, 11):
@@ -24,11 +26,13 @@ def paint_grid(*arguments: str) -> int:
     """
     options = grid_parser().parse_args(arguments)
     plots = load_plots()
-    folder = options.output or Path(options.file.stem)
+    folder = expand(options.output or Path(options.file.stem), SettingsError)
     experiment = grid(folder=folder, executor=options.executor, **read_grid(options.file))
+    WRITTEN.append(folder)
     experiment.write_csv(folder / "results.csv")
     for name in ("contact_sheet", "loss_curves"):
-        getattr(plots, name)(experiment).savefig(folder / f"{name}.png")
+        figure = getattr(plots, name)(experiment)
+        write_atomically(folder / f"{name}.png", partial(figure.savefig, format="png"))
     print_line(f"{folder}: {experiment.summary()}")
     for cell in experiment.cells:
         if cell.error:
@@ -49,7 +53,7 @@ def read_grid(path: Path) -> dict[str, Any]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"'{path}' cannot be read ({error.strerror}); check it") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"'{path}' is not TOML ({error}); see nst grid --help") from error
     fixed, axes = tables.get("fixed", {}), tables.get("axes", {})
     if set(tables) - {"fixed", "axes"} or not isinstance(fixed, dict) or not isinstance(axes, dict):

@@ -1,7 +1,6 @@
 """The options of the commands: `nst`, and `nst grid`."""
 
 import argparse
-import mimetypes
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from nst.control.masks import NAMED
 from nst.devices import PRECISIONS
+from nst.files.kinds import is_picture_name
 from nst.images import sample_names
 from nst.networks import ARCHITECTURES, PADDINGS, POOLINGS, SCALES
 from nst.settings import CHOICES, PRESETS
@@ -243,8 +243,7 @@ def is_layer(word: str) -> bool:
     if not re.fullmatch(r"[A-Za-z][\w.:]{0,99}(=.*)?", word):
         return False
     names = [name for names in sample_names().values() for name in names]
-    kind = mimetypes.guess_type(word)[0] or ""
-    return not (word in names or kind.startswith("image/") or Path(word[:200]).exists())
+    return not (word in names or is_picture_name(word) or Path(word[:200]).exists())
 
 
 LISTS = {

@@ -46,9 +46,9 @@ def paint(options: argparse.Namespace) -> int:
     else:
         result = start(given, machine, target, frames)
     target.write(result)
+    status = target.report(result)
     if run:
         result.save(run)
-    status = target.report(result)
     try:
         frames.animate()
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """The commands `nst paint` and `nst train`: pictures in one pass, and painters of one's own."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,10 @@ from tqdm import tqdm
 from nst.cli.film import FILM, clear, folder_of, frames_in, result_names
 from nst.cli.options import add_output, described, listed
 from nst.cli.output import print_line
-from nst.cli.targets import STREAM, Target, is_folder, read_streams
+from nst.cli.targets import STREAM, Target, is_at, is_folder, read_streams
 from nst.devices import pick_device
 from nst.errors import SettingsError, WeightsError
-from nst.files import check_place, refusing
+from nst.files import check_place, expand, refusing
 from nst.images import as_image
 from nst.painters import (
     StylesPainter,
@@ -101,7 +102,11 @@ def paint_frames(folder: Path, shares: dict[Any, float], given: dict[str, Any], 
 def train_a_painter(arguments: Sequence[str]) -> int:
     """The command `nst train`; returns the exit status."""
     options = train_parser().parse_intermixed_args(list(arguments))
-    out = options.output
+    out = expand(options.output, WeightsError)
+    if any(is_at(style, os.path.realpath(out)) for style in options.styles):
+        raise SettingsError(f"'{out}' is one of the pictures: give -o another")
+    if options.steps < 1:
+        raise SettingsError(f"--steps is a number of steps, 1 or more; not {options.steps}")
     with refusing(out, WeightsError):
         check_place(out)
     names = [Path(style).stem for style in options.styles]

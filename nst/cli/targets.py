@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,12 @@ from torch import Tensor
 from nst.cli.output import print_line
 from nst.errors import SettingsError
 from nst.files import expand
-from nst.files.encoding import check_output
-from nst.images import Source, open_outline, save_image
+from nst.files.encoding import SAVE_OPTIONS, as_json, check_output
+from nst.images import Source, as_file, open_outline, save_image
 from nst.runs.results import Result
 
 STREAM = Path("-")  # standard input, or PNG to standard output
+WRITTEN: list[Path] = []  # pictures, and folders of them, that this command has written so far
 
 
 @dataclass
@@ -54,6 +54,8 @@ class Target:
             check_output(self.path, self.quality, self.keeps)
         elif self.sidecar or self.quality is not None:
             raise SettingsError("standard output gets a PNG and nothing beside it; give -o a file")
+        elif sys.stdout is None:
+            raise SettingsError("standard output is closed; give -o a file")
 
     def remember(self, content: Source) -> None:
         """Read the outline of the content, if it is to be kept."""
@@ -67,12 +69,11 @@ class Target:
         """Write a picture to the file, or as PNG to standard output, with what is about it."""
         if self.path != STREAM:
             save_image(image, self.path, about, self.sidecar, self.quality, self.outline)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "picture.png"
-            save_image(image, path, about, False, None, self.outline)
-            sys.stdout.buffer.write(path.read_bytes())
-        sys.stdout.buffer.flush()
+        else:
+            data = as_file(image, SAVE_OPTIONS[".png"], as_json(about), self.outline)
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        WRITTEN.append(self.path)
 
     def report(self, result: Result) -> int:
         """Say where the picture is and why the run ended; returns the exit status."""
@@ -93,10 +94,20 @@ def came_to_nothing(result: Result) -> bool:
     return result.reason == "diverged" and not any(total < totals[0] for total in totals)
 
 
+def so_far() -> str:
+    """What there is of a command's pictures where it ends early."""
+    if not WRITTEN:
+        return "no picture was written"
+    several = f"{len(WRITTEN)} pictures, the last of them " if len(WRITTEN) > 1 else ""
+    return f"written so far: {several}{WRITTEN[-1]}"
+
+
 def read_streams(pictures: list[str]) -> list[Any]:
     """The pictures, with what comes through standard input in the place of "-"."""
     if pictures.count(str(STREAM)) > 1:
         raise SettingsError("standard input holds one picture; give '-' once")
+    if str(STREAM) in pictures and sys.stdin is None:
+        raise SettingsError("standard input is closed; name a file in the place of '-'")
     return [sys.stdin.buffer.read() if name == str(STREAM) else name for name in pictures]
 
 

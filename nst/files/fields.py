@@ -190,7 +190,8 @@ def is_number(value: Any, least: float, most: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
 
 
-def _is_whole(value: Any, least: int, most: int) -> bool:
+def is_whole(value: Any, least: int, most: int) -> bool:
+    """Whether it is an int within these bounds."""
     return isinstance(value, int) and is_number(value, least, most)
 
 
@@ -215,7 +216,7 @@ def _are(value: Any, most: int, fit: Callable[[Any], bool]) -> bool:
 
 
 def _are_sizes(value: Any) -> bool:
-    fits = _are(value, SIZES, lambda size: _is_whole(size, 1, 100_000))
+    fits = _are(value, SIZES, lambda size: is_whole(size, 1, 100_000))
     return fits and list(value) == sorted(set(value))
 
 
@@ -238,7 +239,7 @@ def _are_names_of_layers(value: Any) -> bool:
 def _is_decay(value: Any) -> bool:
     if not (isinstance(value, tuple) and len(value) == 2):
         return False
-    return is_number(value[0], math.ulp(0), 1) and _is_whole(value[1], 1, 10**9)
+    return is_number(value[0], math.ulp(0), 1) and is_whole(value[1], 1, 10**9)
 
 
 # What a field holds, in words and as a function of its value.
@@ -250,7 +251,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "edition": (
         "edition is the whole number that a run has recorded",
-        lambda value: value is None or _is_whole(value, 1, 10**6),
+        lambda value: value is None or is_whole(value, 1, 10**6),
     ),
     "style_blend": (
         f"style_blend holds shares of 0 or more, not all 0, of at most {PICTURES} pictures",
@@ -274,12 +275,12 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "num_steps": (
         f"num_steps are whole numbers from 0 to 1000000, at most {SIZES} of them",
-        lambda value: _are(value, SIZES, lambda steps: _is_whole(steps, 0, 10**6)),
+        lambda value: _are(value, SIZES, lambda steps: is_whole(steps, 0, 10**6)),
     ),
     "init": ("init is content, style, noise, painter, or a picture's path or name", _is_path),
     "seed": (
         f"seed is a whole number from 0 to {2**63 - 1}",
-        lambda value: _is_whole(value, 0, 2**63 - 1),
+        lambda value: is_whole(value, 0, 2**63 - 1),
     ),
     "learning_rate": (
         "learning_rate is a number above 0 and up to 1e38",
@@ -291,7 +292,7 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "history": (
         f"history is a whole number from 1 to {HISTORY}",
-        lambda value: _is_whole(value, 1, HISTORY),
+        lambda value: is_whole(value, 1, HISTORY),
     ),
     "average": (
         "average is from 0 to less than 1",

@@ -15,9 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nst.errors import SettingsError
+from nst.files.fields import NAME, is_whole, shown
 from nst.networks import VGG, load_network
 
 SMALLEST = 1e-5  # added to variances, so that a silent channel is divided by something
+WIDEST, DEEPEST = 1024, 64  # channels and blocks of a painter, at most
 PHOTOGRAPH = "photograph"  # the name of the style that changes nothing
 
 # Activations (B, C, H, W) → their means and variances, each (B, C, 1, 1) or (1, C, 1, 1).
@@ -114,8 +116,17 @@ class StylesPainter(Painter):
     def __init__(
         self, styles: Sequence[str], channels: Sequence[int] = (16, 32, 64), blocks: int = 5
     ):
+        """Raises `SettingsError` for what is no such network, as a file's header may ask for it."""
         super().__init__()
         self.styles, self.channels, self.blocks = tuple(styles), tuple(channels), blocks
+        if not all(isinstance(name, str) and 0 < len(name) <= NAME for name in self.styles):
+            raise SettingsError(f"styles are names of at most {NAME} characters")
+        if len(self.channels) != 3 or not all(is_whole(n, 1, WIDEST) for n in self.channels):
+            raise SettingsError(
+                f"channels are three whole numbers from 1 to {WIDEST}; not {shown(self.channels)}"
+            )
+        if not is_whole(blocks, 0, DEEPEST):
+            raise SettingsError(f"blocks are a number from 0 to {DEEPEST}; not {shown(blocks)}")
         rows = len(self.styles) + 1
         one, two, three = channels
         self.down = nn.ModuleList(

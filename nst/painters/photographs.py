@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nst.errors import ImageError
+from nst.files import expand
 from nst.images import load_image
 
 KEPT = 480  # pixels, long side of the photographs in memory
@@ -76,7 +77,7 @@ def pictures_in(folder: str | os.PathLike) -> list[Path]:
     Raises:
         ImageError: there is none.
     """
-    found = [path for path in sorted(Path(folder).glob("*")) if path.suffix.lower() in ENDINGS]
+    found = [path for path in sorted(expand(folder).glob("*")) if path.suffix.lower() in ENDINGS]
     if not found:
         raise ImageError(f"'{folder}' is no folder with pictures; name one with photographs")
     return found

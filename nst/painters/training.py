@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from nst.devices import own_modes
+from nst.errors import SettingsError
+from nst.files.fields import WEIGHT, is_number, is_whole, shown
 from nst.images import load_image
 from nst.losses import gram_matrix, total_variation_loss
 from nst.networks import Network, fit_out, load_network
@@ -25,6 +27,7 @@ CONTENT_LAYERS = {"relu3_2": 1.0, "relu4_2": 0.5}
 STYLE_SIZE = 448  # pixels, long side of the style pictures, as of the pictures to be painted
 REHEARSALS = 12  # every so many steps the photograph itself is to come out
 TV_WEIGHT = 1.0
+CROPS, MOST = (16, 2048), 256  # pixels of a crop, from what the teacher sees; crops a step
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,10 @@ class Training:
         """Crops of `size` pixels, `batch` a step; the content's layers have weights of their own.
 
         Styles are whatever `load_image` takes, or tensors; for a painter of some styles, these in
-        its order. What is kept of them are their Gram matrices and their conditions.
+        its order. What is kept of them are their Gram matrices and their conditions. Raises
+        `SettingsError` for numbers that make no sense.
         """
+        check(size, batch, style_weight)
         self.painter, self.photographs = painter.train(), photographs
         self.size, self.batch, self.style_weight = size, batch, style_weight
         self.content_layers = content_layers
@@ -134,6 +139,21 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         self.chance.set_state(state["chance"])
         self.number = state["number"]
+
+
+def check(size: Any, batch: Any, style_weight: Any) -> None:
+    """Raise the SettingsError of a training's numbers."""
+    low, high = CROPS
+    if not is_whole(size, low, high):
+        raise SettingsError(
+            f"size is that of the crops, from {low} to {high} pixels; not {shown(size)}"
+        )
+    if not is_whole(batch, 1, MOST):
+        raise SettingsError(f"batch is a number of crops from 1 to {MOST}; not {shown(batch)}")
+    if not is_number(style_weight, 0, WEIGHT):
+        raise SettingsError(
+            f"style_weight is a number from 0 to {WEIGHT:g}; not {shown(style_weight)}"
+        )
 
 
 def losses(

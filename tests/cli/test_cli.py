@@ -1,8 +1,10 @@
 """The command line, driven as a person would."""
 
 import csv
+import itertools
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -246,6 +248,7 @@ def test_a_grid_with_a_failed_cell(pictures, threads, capsys, tmp_path):
     ("text", "words"),
     [
         ("[fixed", "is not TOML"),
+        ("a=" + "[" * 10**5, "is not TOML"),
         ("content = 'a.png'", "move all into them"),
         ("fixed = 3", "move all into them"),
         ("[axes]\nseed = 3", "seed is no list of alternatives"),
@@ -385,6 +388,78 @@ def test_an_interrupt_while_the_animation_is_written_leaves_the_picture(
     assert out.startswith("o.png: loss")
     assert err == "nst: interrupted; the picture is written, its animation is not\n"
     assert nst.open_image("o.png").size == (56, 40)
+
+
+@pytest.mark.parametrize(
+    ("place", "nth", "arguments", "written"),
+    [
+        ("nst.transfer.load_network", 0, "content.png style.png", ""),
+        ("nst.runs.results.Result.save", 0, "content.png style.png --resume run", "out.png"),
+        ("nst.cli.paint.open_image", 0, "content.png style.png --save-every 1", "out.png"),
+        ("nst.cli.film.clear", 0, "film style.png -o done", ""),
+        ("nst.cli.film.style_transfer", 1, "film style.png -o done", "done/1.png"),
+        ("nst.cli.painters.paint", 1, "paint film starry -o done", "done/1.png"),
+        ("nst.plots.contact_sheet", 0, "grid mine.toml", "mine"),
+    ],
+)
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+def test_an_end_at_any_moment_says_what_is_written(
+    pictures, capsys, tmp_path, monkeypatch, threads, place, nth, arguments, written, error
+):
+    (tmp_path / "film").mkdir()
+    for number in (1, 2):
+        nst.open_image("content.png").save(tmp_path / "film" / f"{number}.png")
+    (tmp_path / "mine.toml").write_text(
+        "[fixed]\ncontent = 'content.png'\nstyle = 'style.png'\nsizes = 32\nnum_steps = 1"
+    )
+    name, _, attribute = place.rpartition(".")
+    target = pkgutil.resolve_name(name)
+    real, calls = getattr(target, attribute), itertools.count()
+
+    def interrupted(*given, **options):
+        if next(calls) == nth:
+            raise error
+        return real(*given, **options)
+
+    monkeypatch.setattr(target, attribute, interrupted)
+    fast = "" if arguments.startswith("grid") else " --size 32"
+    fast += " --steps 1" if arguments.startswith(("content", "film")) else ""
+    status, out, err = run(capsys, *f"{arguments}{fast}".split())
+    assert status == (130 if error is KeyboardInterrupt else 2)
+    assert len([line for line in err.splitlines() if line.startswith("nst: ")]) == 1
+    assert ("no picture was written" in err) == (not written)
+    assert written in out + err
+    assert not written or (tmp_path / written).exists()
+    assert "Traceback" not in err
+
+
+def test_a_run_that_cannot_be_kept_has_its_picture_and_says_where(pictures, capsys, monkeypatch):
+    def full(*_):
+        raise nst.ImageError("'run' cannot be written (No space left on device)")
+
+    monkeypatch.setattr("nst.runs.results.Result.save", full)
+    status, out, err = run(capsys, *pictures, "--size", 32, "--steps", 1, "--resume", "run")
+    assert (status, err) == (2, "nst: 'run' cannot be written (No space left on device)\n")
+    assert out.startswith("out.png: loss")
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "words"),
+    [
+        ("stdin", "- style.png", "standard input is closed"),
+        ("stdin", "paint - starry", "standard input is closed"),
+        ("stdout", "content.png style.png -o -", "standard output is closed"),
+        ("stdout", "paint content.png starry -o -", "standard output is closed"),
+    ],
+)
+def test_streams_that_are_closed_from_the_start(
+    pictures, capsys, monkeypatch, closed, arguments, words
+):
+    monkeypatch.setattr(sys, closed, None)
+    status = main(arguments.split())
+    err = capsys.readouterr().err
+    assert (status, err.count("\n")) == (2, 1)
+    assert words in err
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,30 @@ def test_a_painter_of_ones_own(pictures, picture, capsys, tmp_path):
         ("paint content.png starry --painter style.png", "is a picture"),
         ("train style.png --photos nowhere -o own.safetensors", "nowhere"),
         ("train style.png style.png --photos . -o own.safetensors", "a name of its own"),
+        ("train style.png --photos . -o style.png", "'style.png' is one of the pictures"),
+        ("train style.png --photos . -o ~nobody-here/a", "~nobody-here"),
+        ("train style.png --photos . -o a\0b", "zero byte"),
+        ("train style.png --photos ~nobody-here -o own.safetensors", "~nobody-here"),
+        ("train style.png --photos a\0b -o own.safetensors", r"a\x00b"),
+        *(
+            (f"train style.png --photos . -o own.safetensors {numbers}", words)
+            for numbers, words in (
+                ("--steps 0", "1 or more; not 0"),
+                ("--steps -1", "1 or more; not -1"),
+                ("--batch 0", "batch is a number of crops"),
+                ("--batch 1000000000", "batch is a number of crops"),
+                ("--size 0", "size is that of the crops"),
+                ("--size -5", "size is that of the crops"),
+                ("--size 1000000", "size is that of the crops"),
+                ("--channels 1,2", "three whole numbers"),
+                ("--channels 0,0,0", "three whole numbers"),
+                ("--channels 999999,1,1", "three whole numbers"),
+                ("--blocks -1", "blocks are a number"),
+                ("--blocks 999999", "blocks are a number"),
+                ("--style-weight nan", "style_weight is a number"),
+                ("--style-weight -1", "style_weight is a number"),
+            )
+        ),
     ],
 )
 def test_errors_are_one_line(pictures, capsys, line, words):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import mimetypes
 import subprocess
 import sys
 
@@ -241,6 +242,36 @@ def test_a_shorter_film_leaves_no_frames_of_the_first(film, capsys, tmp_path):
     run(capsys, *film, *FAST, "-o", "painted")
     names = sorted(path.name for path in (tmp_path / "painted").iterdir())
     assert names == ["f1.jpg", "f2.jpg", "frames.json", "mine.png"]
+
+
+@pytest.mark.parametrize("command", [[], ["paint"]])
+def test_a_list_of_frames_that_is_not_ours(film, capsys, tmp_path, command):
+    """It names what may be removed."""
+    (tmp_path / "painted" / "sub.jpg").mkdir(parents=True)
+    kept = tmp_path / "style.png"
+    lists = ["5", "[]", "{}", "[" * 10**5, "\x00"]
+    lists += [json.dumps({"frames": names}) for names in (5, [5, None], {"a": 1}, ["sub.jpg"])]
+    lists += [
+        json.dumps({"frames": [name]}) for name in ("../style.png", str(kept), "a\0.png", "\ud800")
+    ]
+    options = FAST[:2] if command else FAST
+    for text in lists if not command else lists[::4]:
+        (tmp_path / "painted" / "frames.json").write_text(text)
+        status, _, err = run(capsys, *command, *film, *options, "-o", "painted")
+        assert (status, "Traceback" in err) == (0, False)
+        assert kept.exists()
+        assert len(json.loads((tmp_path / "painted" / "frames.json").read_text())["frames"]) == 3
+
+
+def test_frames_of_every_kind_on_every_system(pictures, capsys, tmp_path, monkeypatch):
+    """Where the system has no list of files' kinds, Python knows the older ones only."""
+    monkeypatch.setattr(mimetypes, "guess_type", lambda name: (None, None))
+    (tmp_path / "film").mkdir()
+    for kind in ("webp", "avif"):
+        nst.open_image("content.png").save(tmp_path / "film" / f"{kind}.{kind}")
+    status, out, _ = run(capsys, "film", "style.png", *FAST, "-o", "done")
+    assert status == 0
+    assert out.count("loss") == 2
 
 
 def test_a_shorter_run_leaves_no_frames_of_the_first(pictures, capsys, tmp_path):
