@@ -13,6 +13,7 @@ from nst.errors import NstError
 from nst.files import write_json
 from nst.files.sealed import sha256
 from nst.images import open_image, preprocess_image, save_image
+from nst.runs.checking import are_losses, check_history, demand, is_number
 from nst.runs.job import say
 from nst.settings import Settings, make_settings
 
@@ -73,6 +74,7 @@ def load_cell(folder: Path, key: str, settings: Settings) -> Cell | None:
         saved = json.loads(path.read_bytes())
         hashed, picture = saved.pop("hash"), path.with_suffix(".png")
         whole = hashed == hash_of(saved)
+        check_cell(saved)
         if whole and (expected := saved.pop("picture")):
             whole = expected == sha256(picture)
             saved["picture"] = open_image(picture)
@@ -83,6 +85,18 @@ def load_cell(folder: Path, key: str, settings: Settings) -> Cell | None:
         pass
     say(f"'{path}' is damaged, or not of this grid; the cell counts as not run")
     return None
+
+
+def check_cell(saved: dict[str, Any]) -> None:
+    """Raise a ValueError for anything else than what `Cell.save` writes."""
+    labels, seconds = saved["labels"], saved["seconds"]
+    texts = labels.items() if isinstance(labels, dict) else [None]
+    demand(all(isinstance(t, tuple) and isinstance(t[1], str) for t in texts), "no labels")
+    demand(isinstance(saved["reason"], str), "no reason")
+    demand(isinstance(saved["error"], str | None), "no error")
+    demand(is_number(seconds) and seconds >= 0, "no time")
+    demand(are_losses(saved["delivered"]), "no losses")
+    check_history(saved["history"], [])
 
 
 def hash_of(values: dict[str, Any]) -> str:

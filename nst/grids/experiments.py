@@ -122,7 +122,9 @@ class Experiment:
         return experiment
 
     def _check(self) -> None:
-        """Raise a ValueError unless every cell has one label of each axis, and a key."""
+        """Raise a ValueError unless there are cells, with one label of each axis, and a key."""
+        if not self.cells:
+            raise ValueError("it has no cells")
         for cell, key in zip(self.cells, self.keys, strict=True):
             placed = cell.labels.keys() == self.axes.keys() and all(
                 isinstance(label, str) and label in self.axes[axis]

@@ -73,6 +73,9 @@ def check_state(state: dict[str, Any], settings: Settings, content: Any, reason:
     for name in ("image", "best", "average"):
         if state[name] is not None or name == "image":
             check_tensor(state[name], shape, name)
+            low, high = state[name].aminmax()
+            beyond = settings.bounds == "projected" and (low < -1e-3 or high > 1 + 1e-3)
+            demand(not beyond, f"its {name} is not in [0, 1]")
     if state["best_total"] is not None:
         check_tensor(state["best_total"], (), "lowest loss")
     demand((state["best"] is None) == (state["best_total"] is None), "its best picture has no loss")
@@ -147,6 +150,7 @@ def check_history(history: Any, totals: list[float]) -> None:
             and are_losses(record.get("delivered", {})),
             "its history is not one of steps",
         )
+    demand(len({frozenset(record["terms"]) for record in history}) <= 1, "its losses change")
     last = history[len(history) - len(totals) :]
     demand(
         all(same(record["total"], total) for record, total in zip(last, totals, strict=True)),

@@ -14,6 +14,7 @@ import nst
 from nst.cache import Cache, cached, caching
 from nst.grids import workers
 from nst.grids.axes import labels, split
+from nst.grids.cells import hash_of
 from nst.grids.experiments import Experiment, grid
 from nst.images import postprocess_image
 from nst.objective import Objective
@@ -534,6 +535,7 @@ def test_a_damaged_or_foreign_cell_is_run_again_and_that_is_said(
         (json.dumps({k: v for k, v in saved.items() if k != gone}).encode(), image)
         for gone in saved
     ]
+    harms += [(resealed(saved | change), image) for change in restructured(saved)]
     harms = [harm for harm in harms if harm != (whole, image) and json_of(harm[0]) != saved]
     for text, pixels in harms:
         path.write_bytes(text)
@@ -544,6 +546,32 @@ def test_a_damaged_or_foreign_cell_is_run_again_and_that_is_said(
     assert np.array_equal(pixels_of(again), pixels_of(first))
     assert [cell.reason for cell in run(Nobody()).cells] == ["finished"] * 2
     assert capsys.readouterr().err.count("counts as not run") == 1
+
+
+FAULTS = {
+    "labels": (None, 5, "x", [5], {"a": 1}),
+    "reason": (None, 5, [], {}),
+    "error": (5, [], {}),
+    "seconds": (None, "x", -1, []),
+    "history": (None, 5, "x", [5], [{}], {}),
+    "delivered": (None, 5, [], {"a": "b"}),
+}
+
+
+def restructured(saved):
+    """Other things in a cell's fields, and in the record of its first step."""
+    yield from ({name: value} for name, values in FAULTS.items() for value in values)
+    step, *others = saved["history"]
+    for name in step:
+        for value in (None, "x", [], {"a": "b"}):
+            yield {"history": [step | {name: value}, *others]}
+    yield {"history": [step | {"terms": {"other": 1.0}}, *others]}
+
+
+def resealed(saved):
+    """A cell's file, its hash made good."""
+    values = {name: value for name, value in saved.items() if name != "hash"}
+    return json.dumps(values | {"hash": hash_of(values)}).encode()
 
 
 def json_of(text):
@@ -565,6 +593,8 @@ def pixels_of(experiment):
         lambda index: index | {"axes": {}},
         lambda index: index | {"cells": {"key": 1}},
         lambda index: index | {"cells": [5]},
+        lambda index: index | {"cells": []},
+        lambda index: {"axes": {}, "cells": []},
         lambda index: index | {"cells": [index["cells"][0] | {"key": "../../x"}]},
         lambda index: index | {"cells": [index["cells"][0] | {"labels": {"seed": 5}}]},
         lambda index: index | {"cells": [index["cells"][0] | {"settings": {"pooling": "<b>"}}]},

@@ -169,6 +169,16 @@ def test_a_restructured_checkpoint_is_refused_or_harmless(folder):
     assert refused > 0.8 * len(cases)
 
 
+def test_no_library_warns_before_the_sentence(folder, recwarn):
+    path = folder / "checkpoint.pt"
+    whole = sealed.unseal(path)
+    whole["content"] = whole["content"].to_sparse()
+    path.unlink()
+    sealed.seal(whole, path)
+    assert painted(folder) is None
+    assert not [warning for warning in recwarn if "parse" in str(warning.message)]
+
+
 def test_memory_that_two_pictures_share_is_refused(folder):
     path = folder / "checkpoint.pt"
     whole = sealed.unseal(path)
@@ -177,6 +187,18 @@ def test_memory_that_two_pictures_share_is_refused(folder):
     sealed.seal(whole, path)
     with pytest.raises(SettingsError, match="share their memory"):
         resume(folder)
+
+
+@pytest.mark.parametrize("name", ["image", "best", "average"])
+def test_a_picture_beyond_black_and_white_is_refused(folder, name):
+    path = folder / "checkpoint.pt"
+    whole = sealed.unseal(path)
+    if whole["state"][name] is not None:
+        whole["state"][name] = whole["state"][name] * 3 - 1
+        path.unlink()
+        sealed.seal(whole, path)
+        with pytest.raises(SettingsError, match=r"is not in \[0, 1\]"):
+            resume(folder)
 
 
 def test_pickled_code_is_not_run(folder, capsys):
