@@ -298,7 +298,7 @@ def progress_bar(steps: int, shown: bool | None) -> tqdm[Any]:
     from tqdm.auto import tqdm as automatic
 
     if shown is None:
-        shown = in_notebook() or sys.stderr.isatty()
+        shown = in_notebook() or (sys.stderr is not None and sys.stderr.isatty())
     return automatic(total=steps, disable=not shown, leave=False)
 
 

@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import IO, Any
 
 CLOSED = 141  # as the shell says of a program whose reader has gone (128 + SIGPIPE)
@@ -38,7 +38,8 @@ def printing() -> Iterator[None]:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # what a terminal's letters lack
     try:
-        yield
+        with heard():
+            yield
         if sys.stdout:  # there is none where it was closed before the start
             sys.stdout.flush()
     except BrokenPipeError as error:
@@ -49,6 +50,16 @@ def printing() -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF)
         what = "the output cannot be written" if full else "the system refuses"
         raise OutputError(f"{what} ({error.strerror or error})", 2) from error
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Within it there is a standard error, if only one that nobody reads."""
+    if sys.stderr is not None:
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123
+        yield
 
 
 def mute(stream: Any) -> None:

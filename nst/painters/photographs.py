@@ -1,6 +1,7 @@
 """What painters learn from: photographs in memory, and random crops of them."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def read_photographs(files: Sequence[Path], size: int = KEPT) -> Photographs:
         try:
             pictures.append(load_image(path, size))
         except ImageError as error:
-            tqdm.write(f"left out: {error}")
+            if sys.stdout is not None:  # as for programs without a console
+                tqdm.write(f"left out: {error}")
     return Photographs(pictures)
 
 

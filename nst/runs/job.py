@@ -218,5 +218,6 @@ class Job:
 
 def say(line: str) -> None:
     """Print a line about the run, above its progress bar."""
-    with suppress(OSError):  # a line that nobody can read any more costs no run
-        tqdm.write(f"nst: {line}", file=sys.stderr)
+    if sys.stderr is not None:  # as for programs without a console
+        with suppress(OSError):  # a line that nobody can read any more costs no run
+            tqdm.write(f"nst: {line}", file=sys.stderr)

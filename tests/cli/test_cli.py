@@ -463,6 +463,32 @@ def test_streams_that_are_closed_from_the_start(
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        "content.png style.png --size 32 --steps 1 -o done.png",
+        "paint film starry -o done",
+        "train style.png --photos film --size 32 --batch 1 --steps 1 -o done.png "
+        "--channels 4,4,4 --blocks 1",
+        "nowhere.png style.png",
+    ],
+)
+def test_without_any_output(pictures, tmp_path, monkeypatch, arguments):
+    """As a program without a console has it; what is painted is written all the same."""
+    (tmp_path / "film").mkdir()
+    nst.open_image("content.png").save(tmp_path / "film" / "a.png")
+    if arguments.startswith("train"):
+        (tmp_path / "film" / "none.png").write_text("none")
+    with monkeypatch.context() as patched:
+        for name in ("stdin", "stdout", "stderr"):
+            patched.setattr(sys, name, None)
+        status = main(arguments.split())
+        nst.runs.job.say("no one hears it")
+    fails = arguments.startswith("nowhere")
+    assert status == 2 * fails
+    assert fails or list(tmp_path.glob("done*"))
+
+
+@pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: not enough memory")]
 )
 def test_full_memory_before_the_run_is_one_sentence(pictures, capsys, monkeypatch, error):
