@@ -33,6 +33,16 @@ def seal(value: Any, path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def load_plain(file: IO[bytes]) -> Any:
+    """What torch saved in the file, if it is plain data; nothing that is pickled there runs.
+
+    May raise anything. Torch's warnings are kept back: what is no good is refused by who reads it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
 def unseal(path: Path) -> Any:
     """What was sealed in the file, on the CPU; pickled code is never executed.
 
@@ -48,9 +58,7 @@ def unseal(path: Path) -> Any:
             raise BrokenError(path)
         file.seek(0)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what is no good is refused by who reads it
-                return torch.load(file, map_location="cpu", weights_only=True)
+            return load_plain(file)
         except Exception as error:  # the unpickler raises whatever it is led to
             raise BrokenError(path) from error
 

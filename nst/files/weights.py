@@ -5,19 +5,18 @@ A file is known by its content, whatever its name ends in. Pickled code is never
 
 import os
 import re
-import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from nst.errors import WeightsError
+from nst.files.sealed import load_plain
 from nst.files.tensors import is_dense
 from nst.files.writing import expand
 
@@ -117,9 +116,8 @@ def read(path: Path, start: bytes) -> Any:
         check_sums(path)
     try:
         # By its path, torch would go by how its name ends.
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is no good is refused by `read_weights`
-            return torch.load(file, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            return load_plain(file)
     except Exception as error:  # the unpickler raises whatever broken bytes lead it to
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
         if isinstance(error, UnpicklingError) and code:
