@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 
 import nst
-from nst.kernels import layers
+from nst.kernels import in_pytorch, layers
 from nst.kernels.layers import EDGES, ConvolutionReLU, ConvolutionReLUPool, MaxPool, Pad
 from nst.losses import gram_matrix, squared_distance
+from nst.networks import VGG
 
 SHAPES = [(1, 16, 10, 14), (2, 3, 7, 9), (1, 5, 3, 2)]
 
@@ -52,6 +53,7 @@ def kernels(device, monkeypatch):
         importlib.reload(module)
         patch.setattr(module, "BLOCK", 256)
         patch.setattr(layers, "triton_kernels", lambda: module)
+        patch.setattr(layers, "pooling_kernels", lambda x: module)
         yield
     importlib.reload(module)
 
@@ -78,6 +80,26 @@ def test_max_pooling_hands_nan_on(kernels, activations):
     x[0, 3, 1, 2] = float("nan")
     assert torch.equal(MaxPool.apply(x).isnan(), F.max_pool2d(x, 2).isnan())
     assert MaxPool.apply(x).isnan().sum() == 1
+
+
+@pytest.mark.parametrize("shape", SHAPES[:2])
+def test_places_of_maxima_in_plain_pytorch(shape):
+    """PyTorch's own, as bytes, ties among them; the way back is theirs, in the same layout."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(-1, 3, shape, generator=generator).float()
+    height, width = shape[-2:]
+    for layout in (torch.channels_last, torch.contiguous_format):
+        x = x.contiguous(memory_format=layout).requires_grad_()
+        y, place = in_pytorch.max_pool(x)
+        expected, indices = F.max_pool2d(x, 2, return_indices=True)
+        assert torch.equal(y, expected)
+        assert torch.equal(place, indices // width % 2 * 2 + indices % width % 2)
+        upstream = torch.randn(y.shape, generator=generator).contiguous(memory_format=layout)
+        (theirs,) = torch.autograd.grad(expected, x, upstream)
+        ours = in_pytorch.max_pool_backward(upstream, place, height, width)
+        assert torch.equal(ours, theirs)
+        assert ours.is_contiguous(memory_format=layout)
+        assert torch.equal(in_pytorch.max_pool(x, relu=True)[1] == 4, y <= 0)
 
 
 @pytest.mark.parametrize("mode", EDGES)
@@ -142,6 +164,41 @@ def test_a_network_of_a_gpus_kernels(kernels, picture, pooling, layers, monkeypa
     expected = seen()
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
     torch.testing.assert_close(seen(), expected)
+
+
+def one_by_one(network, image, names):
+    """The network's modules in a row, each as PyTorch has it."""
+    x, found = network.normalise(image), {}
+    for name, module in network.layers.items():
+        x = F.max_pool2d(x, 2) if name.startswith("pool") and not module.average else module(x)
+        found |= {name: x} if name in names else {}
+    return found
+
+
+@pytest.mark.parametrize("size", [(32, 40), (35, 49)])
+@pytest.mark.parametrize("padding", ["zeros", "replicate", "reflect"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
+@pytest.mark.parametrize("names", [["relu1_1", "relu4_2"], ["conv1_2", "relu2_2", "pool3"]])
+def test_what_is_kept_for_the_way_back_is_enough(picture, names, pooling, padding, size):
+    """On the CPU; the gradient's own gradient, and layouts, are those of the modules too."""
+    network = nst.load_network(pooling=pooling, padding=padding).double()
+    image = picture[..., : size[0], : size[1]].double().requires_grad_()
+
+    def seen(features):
+        loss = sum(feature.pow(3).sum() for feature in features.values())
+        (gradient,) = torch.autograd.grad(loss, image, create_graph=True)
+        return [*features.values(), gradient, torch.autograd.grad(gradient.pow(2).sum(), image)[0]]
+
+    ours, theirs = (seen(see(network, image, names)) for see in (VGG.__call__, one_by_one))
+    for found, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-12)
+        assert found.stride() == expected.stride()
+
+
+def test_weights_that_learn_get_their_gradients(picture):
+    network = nst.load_network(pooling="max").requires_grad_(True)
+    network(picture[..., :16, :16].clone().requires_grad_(), ["pool2"])["pool2"].sum().backward()
+    assert all(network.layers[f"conv{n}"].weight.grad.any() for n in ("1_1", "1_2", "2_1", "2_2"))
 
 
 def test_squared_distances_and_gram_matrices_by_finite_differences():

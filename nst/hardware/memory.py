@@ -202,22 +202,27 @@ def on_gpu(device: torch.device, limit: int | None) -> Iterator[None]:
 
 
 def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
-    """What an evaluation takes for each pixel, by the activations kept for the way back.
+    """What an evaluation takes for each pixel, by what is kept for the way back.
 
-    Each ReLU's result is kept; a max pooling's with the places of its maxima, 8 bytes each; a
-    convolution's only where a loss reads it; and its padded input where padding copies it.
+    That is each ReLU's result, or, where only a max pooling reads it, a byte for each maximum
+    (`nst.kernels.layers`). Where a loss reads a convolution, or what a max pooling reads, PyTorch's
+    own layers are at work: the one keeps its input too, the other 8 bytes for each maximum.
     """
-    kept, peak, before = 0.0, 0.0, 3.0
+    kept, peak, before, pooled = 0.0, 0.0, 3.0, False
     for row in layer_table(network):
         module, size = network.layers[row.name], row.channels / row.stride**2
         if isinstance(module, nn.Conv2d):
-            kept += size * (row.name in layers) + before * (network.padding != "zeros")
-        else:
-            kept += 3 * size if isinstance(module, Pool) and not module.average else size
-        peak, before = max(peak, kept + PASSING * size), size
+            pooled = network.pooled_unread(row.name, layers)
+            kept += NUMBER * (size + before) * (row.name in layers)
+        elif isinstance(module, Pool):
+            kept += (1 if pooled else 8) * size * (not module.average)
+            kept += NUMBER * size * (row.name in layers)
+        elif not pooled:
+            kept += NUMBER * size
+        peak, before = max(peak, kept + PASSING * NUMBER * size), size
         if row.name == max(layers, key=network.layer_names.index):
             break
-    return ceil(NUMBER * peak)
+    return ceil(peak)
 
 
 def gpu_bytes_per_pixel(network: VGG, layers: list[str]) -> int:

@@ -96,10 +96,11 @@ def launch(kernel: Any, rows: int, pairs: int, *arguments: Any) -> None:
 
 
 def max_pool(x: Tensor, relu: bool = False) -> tuple[Tensor, Tensor]:
-    """(B, C, H, W), channels last → maxima (B, C, ⌊H/2⌋, ⌊W/2⌋) and their places, 0 to 3.
+    """(B, C, H, W) → maxima (B, C, ⌊H/2⌋, ⌊W/2⌋), channels last, and their places, 0 to 3.
 
     With `relu`, x comes from one, whose gradient is meant: where all four are 0 there is none.
     """
+    x = x.contiguous(memory_format=torch.channels_last)
     batch, channels, height, width = x.shape
     y = empty(x, height // 2, width // 2)
     place = torch.empty_like(y, dtype=torch.uint8)
@@ -109,7 +110,8 @@ def max_pool(x: Tensor, relu: bool = False) -> tuple[Tensor, Tensor]:
 
 
 def max_pool_backward(gradient: Tensor, place: Tensor, height: int, width: int) -> Tensor:
-    """The gradient with respect to a picture of that height and width."""
+    """The gradient with respect to a picture of that height and width, channels last."""
+    gradient = gradient.contiguous(memory_format=torch.channels_last)
     batch, channels = gradient.shape[:2]
     out = empty(gradient, height, width)
     rows, pairs = batch * ((height + 1) // 2), (width + 1) // 2 * channels

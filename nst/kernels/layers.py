@@ -1,6 +1,7 @@
-"""The layers of a frozen VGG, as a GPU computes them with fewest passes over its memory.
+"""The layers of a frozen VGG, with fewest passes over memory, and with least of it held.
 
-Frozen: a gradient flows to a layer's input, never to its weights.
+Frozen: a gradient flows to a layer's input, never to its weights, so that what went into a
+convolution need not be kept for the way back. Its ReLU's result is enough.
 """
 
 from functools import cache
@@ -9,6 +10,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from nst.kernels import in_pytorch
 
 EDGES = {"replicate": 0, "reflect": 1}  # which activation, from the border inwards, is repeated
 
@@ -21,10 +24,8 @@ def convolution_relu(x: Tensor, convolution: nn.Conv2d, pooled: bool = False) ->
     padding, bias = convolution.padding, convolution.bias
     if convolution.padding_mode != "zeros":
         x, padding = pad(x, convolution.padding_mode), (0, 0)
-    if pooled and triton_kernels():
-        return ConvolutionReLUPool.apply(x, convolution.weight, bias, padding)
-    y = ConvolutionReLU.apply(x, convolution.weight, bias, padding)
-    return max_pool(y) if pooled else y
+    function = ConvolutionReLUPool if pooled else ConvolutionReLU
+    return function.apply(x, convolution.weight, bias, padding)
 
 
 class ConvolutionReLU(torch.autograd.Function):
@@ -55,9 +56,9 @@ class ConvolutionReLUPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: Any) -> Tensor:
         """As `convolution_relu`; the stride is 1."""
-        y = channels_last(in_one(x, weight, bias, padding))
+        y = in_one(x, weight, bias, padding)
         ctx.padding, ctx.size = padding, y.shape[-2:]
-        maxima, place = triton_kernels().max_pool(y, relu=True)
+        maxima, place = pooling_kernels(y).max_pool(y, relu=True)
         ctx.save_for_backward(place, weight)
         return maxima
 
@@ -65,7 +66,7 @@ class ConvolutionReLUPool(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         """The gradient with respect to x, through the maxima that are positive."""
         place, weight = ctx.saved_tensors
-        gradient = triton_kernels().max_pool_backward(channels_last(gradient), place, *ctx.size)
+        gradient = pooling_kernels(gradient).max_pool_backward(gradient, place, *ctx.size)
         return F.conv_transpose2d(gradient, weight, padding=ctx.padding), None, None, None
 
 
@@ -93,7 +94,7 @@ class MaxPool(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """As `max_pool`."""
         ctx.size = x.shape[-2:]
-        y, place = triton_kernels().max_pool(channels_last(x))
+        y, place = triton_kernels().max_pool(x)
         ctx.save_for_backward(place)
         return y
 
@@ -101,7 +102,7 @@ class MaxPool(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """To where the maxima were."""
         (place,) = ctx.saved_tensors
-        return triton_kernels().max_pool_backward(channels_last(gradient), place, *ctx.size)
+        return triton_kernels().max_pool_backward(gradient, place, *ctx.size)
 
 
 def pad(x: Tensor, mode: str) -> Tensor:
@@ -132,6 +133,11 @@ class Pad(torch.autograd.Function):
 def channels_last(x: Tensor) -> Tensor:
     """The same tensor, laid out position by position."""
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def pooling_kernels(x: Tensor) -> Any:
+    """The module that pools x, and takes gradients back."""
+    return (triton_kernels() if x.is_cuda else None) or in_pytorch
 
 
 @cache

@@ -179,7 +179,7 @@ class VGG(Network):
             with self.rounding(x):
                 if done:
                     done -= 1
-                elif isinstance(module, nn.Conv2d) and x.is_cuda and spare:
+                elif isinstance(module, nn.Conv2d) and spare and frozen(x, module):
                     pooled = self.pooled_unread(name, layers)
                     x, done = convolution_relu(x, module, pooled), 1 + pooled
                 elif isinstance(module, ReLU):
@@ -190,6 +190,15 @@ class VGG(Network):
                 yield name, x
             if name == deepest:
                 break
+
+
+def frozen(x: Tensor, convolution: nn.Conv2d) -> bool:
+    """Whether the convolution and its ReLU go to `convolution_relu`, for which it must be frozen.
+
+    On the CPU that pays for the way back only; on Apple's GPUs it is not tried.
+    """
+    pays = x.is_cuda or (x.device.type == "cpu" and x.requires_grad)
+    return pays and not convolution.weight.requires_grad
 
 
 class ReLU(nn.Module):
