@@ -112,6 +112,27 @@ def test_evening_out_changes_no_prediction():
         )
 
 
+def test_only_the_layers_asked_for_learn(tmp_path):
+    torch.manual_seed(0)
+    unit = dict.fromkeys(CONVOLUTIONS, torch.ones(()))
+    made = training.Training(tmp_path / "w", OUTPUTS, unit, torch.device("cpu"), "float32")
+    made.begin(1e-2, ["3_1", "3_2"])
+    modules = made.student, made.heads
+    before = [{k: v.clone() for k, v in module.state_dict().items()} for module in modules]
+    image = made_up(64, 1)[0]
+    targets = {n: torch.rand(1, OUTPUTS[n], 16, 16) for n in ("3_1", "3_2")}  # of nobody else
+    for _ in range(2):  # SOAP's first step only looks
+        made.learn(image, targets, 0.1)
+    moved = {
+        name
+        for module, old in zip(modules, before, strict=True)
+        for name, value in module.state_dict().items()
+        if not torch.equal(value, old[name])
+    }
+    assert {name for name in moved if "3_1" in name or "3_2" in name} == moved
+    assert {"layers.conv3_1.weight", "layers.conv3_2.bias", "features.3_2.weight"} <= moved
+
+
 def test_weakness_is_the_squared_shortfall():
     means = torch.tensor([1.0, 1.0, 0.1, 1.9]).view(1, 4, 1, 1)  # their mean is 1
     found = training.weakness(means.expand(2, 4, 3, 3)).item()

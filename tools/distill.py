@@ -113,7 +113,8 @@ def train(args: argparse.Namespace) -> None:
         even_out(training.student, training.heads, [galleries[0].crops(24, 256)])
     scale_on = measured(folders, device)
     report_line(training, exam, clock, log, scale_on)
-    training.begin(args.learning_rate)
+    first, last = (CONVOLUTIONS.index(n) for n in args.only)
+    training.begin(args.learning_rate, CONVOLUTIONS[first : last + 1])
     studio = Studio(galleries, args.pixels, device, precision)
     painting, examined, loss = 0.0, clock.gone(), torch.zeros(())
     with interruptible() as interrupted:
@@ -225,6 +226,10 @@ def parse_arguments() -> argparse.Namespace:
     add("--start", type=Path, metavar="FILE", help="weights for max pooling, to be taken over")
     add("--first-batches", type=int, default=40, help="for the ridge regressions")
     add("--learning-rate", type=float, default=3e-3)
+    add(
+        "--only", nargs=2, choices=CONVOLUTIONS, metavar=("FIRST", "LAST"),
+        default=(CONVOLUTIONS[0], CONVOLUTIONS[-1]), help="the layers that learn, such as 4_1 5_1",
+    )  # fmt: skip
     add("--pixels", type=int, default=2**17, help="of a step's crops together")
     add("--every", type=float, default=300, metavar="SECONDS", help="between exams")
     add("--device", help="cpu, cuda, …; by default a GPU if there is one")
