@@ -1,5 +1,6 @@
-"""What a GPU does faster with kernels of its own, each beside the plain PyTorch that it equals.
+"""A frozen network's layers, each beside the plain PyTorch that it equals.
 
-`layers` holds the network's layers; where there is no NVIDIA GPU, or no Triton, they are PyTorch's
-own. `in_triton` holds the kernels that PyTorch has not.
+`layers` holds them: they pass over memory less often, and keep less of it. `in_triton` has the
+kernels for a GPU that PyTorch lacks, `in_pytorch` one of them for CPUs, and for a GPU without
+Triton.
 """

@@ -193,9 +193,9 @@ class VGG(Network):
 
 
 def frozen(x: Tensor, convolution: nn.Conv2d) -> bool:
-    """Whether the convolution and its ReLU go to `convolution_relu`, for which it must be frozen.
+    """Whether `convolution_relu` can compute the convolution, and pays.
 
-    On the CPU that pays for the way back only; on Apple's GPUs it is not tried.
+    On the CPU it pays where there is a way back; on Apple's GPUs it is not tried.
     """
     pays = x.is_cuda or (x.device.type == "cpu" and x.requires_grad)
     return pays and not convolution.weight.requires_grad
