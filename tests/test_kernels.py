@@ -195,6 +195,16 @@ def test_what_is_kept_for_the_way_back_is_enough(picture, names, pooling, paddin
         assert found.stride() == expected.stride()
 
 
+@pytest.mark.parametrize("name", ["conv2_2", "relu2_2", "pool2"])
+def test_whoever_listens_to_a_module_hears_it(picture, name):
+    network, heard = nst.load_network(pooling="max"), []
+    image = picture[..., :16, :16].clone().requires_grad_()
+    expected = network(image, ["relu3_1"])["relu3_1"]
+    network.layers[name].register_forward_hook(lambda *_: heard.append(name))
+    assert torch.equal(network(image, ["relu3_1"])["relu3_1"], expected)
+    assert heard == [name]
+
+
 def test_weights_that_learn_get_their_gradients(picture):
     network = nst.load_network(pooling="max").requires_grad_(True)
     network(picture[..., :16, :16].clone().requires_grad_(), ["pool2"])["pool2"].sum().backward()

@@ -154,6 +154,17 @@ class VGG(Network):
         maxima = [isinstance(pool, Pool) and not pool.average for pool in pools]
         return relu not in layers and any(maxima)
 
+    def in_one(self, convolution: str, x: Tensor, layers: Sequence[str]) -> bool:
+        """Whether x goes to `convolution_relu`: it pays, and nobody wants what it leaves out.
+
+        On the CPU it pays where there is a way back; on Apple's GPUs it is not tried.
+        """
+        pays = x.is_cuda or (x.device.type == "cpu" and x.requires_grad)
+        here = self.layer_names.index(convolution)
+        modules = list(self.layers.values())[here : here + 3]
+        wanted = convolution in layers or any(map(has_hooks, modules))
+        return pays and not wanted and not self.layers[convolution].weight.requires_grad
+
     def forward(self, image: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Activations (B, C, H / stride, W / stride) of `layers`; nothing deeper is computed."""
         features = dict(self.walk(image, layers))
@@ -179,7 +190,7 @@ class VGG(Network):
             with self.rounding(x):
                 if done:
                     done -= 1
-                elif isinstance(module, nn.Conv2d) and spare and frozen(x, module):
+                elif isinstance(module, nn.Conv2d) and self.in_one(name, x, layers):
                     pooled = self.pooled_unread(name, layers)
                     x, done = convolution_relu(x, module, pooled), 1 + pooled
                 elif isinstance(module, ReLU):
@@ -192,13 +203,10 @@ class VGG(Network):
                 break
 
 
-def frozen(x: Tensor, convolution: nn.Conv2d) -> bool:
-    """Whether `convolution_relu` can compute the convolution, and pays.
-
-    On the CPU it pays where there is a way back; on Apple's GPUs it is not tried.
-    """
-    pays = x.is_cuda or (x.device.type == "cpu" and x.requires_grad)
-    return pays and not convolution.weight.requires_grad
+def has_hooks(module: nn.Module) -> bool:
+    """Whether somebody listens to a module, and so expects that it is called."""
+    kinds = "forward_hooks", "forward_pre_hooks", "backward_hooks", "backward_pre_hooks"
+    return any(getattr(module, f"_{kind}") for kind in kinds)
 
 
 class ReLU(nn.Module):
