@@ -204,7 +204,7 @@ def on_gpu(device: torch.device, limit: int | None) -> Iterator[None]:
 def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
     """What an evaluation takes for each pixel, by what is kept for the way back.
 
-    That is each ReLU's result, or, where only a max pooling reads it, a byte for each maximum
+    That is each ReLU's result, or, where only a max pooling reads it, 4 bytes for each maximum
     (`nst.kernels.layers`). Where a loss reads a convolution, or what a max pooling reads, PyTorch's
     own layers are at work: the one keeps its input too, the other 8 bytes for each maximum.
     """
@@ -215,7 +215,7 @@ def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
             pooled = network.pooled_unread(row.name, layers)
             kept += NUMBER * (size + before) * (row.name in layers)
         elif isinstance(module, Pool):
-            kept += (1 if pooled else 8) * size * (not module.average)
+            kept += (4 if pooled else 8) * size * (not module.average)
             kept += NUMBER * size * (row.name in layers)
         elif not pooled:
             kept += NUMBER * size

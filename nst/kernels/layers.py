@@ -48,7 +48,7 @@ class ConvolutionReLU(torch.autograd.Function):
 
 
 class ConvolutionReLUPool(torch.autograd.Function):
-    """A convolution, its ReLU and max pooling; it keeps a byte for each maximum, no activations.
+    """A convolution, its ReLU and max pooling; it keeps where each maximum was, no activations.
 
     The gradient passes the ReLU with the pooling: a maximum of 0 hands none on.
     """
