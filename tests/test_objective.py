@@ -172,13 +172,13 @@ def test_the_gradient_is_the_finite_difference(network, pictures):
     sum(objective(x).values()).backward()
     generator = torch.Generator().manual_seed(7)
     direction = torch.randn(image.shape, generator=generator, dtype=torch.float64)
-    step = 1e-7
+    step = 1e-8  # so short that hardly ever a ReLU's corner lies within it
     with torch.no_grad():
         ahead, behind = (
             sum(objective(image + sign * step * direction).values()).item() for sign in (1, -1)
         )
     slope = (x.grad * direction).sum().item()
-    assert (ahead - behind) / (2 * step) == pytest.approx(slope, rel=1e-4)
+    assert (ahead - behind) / (2 * step) == pytest.approx(slope, rel=1e-5)
 
 
 def test_activations_and_targets_have_the_layout_of_the_fastest_convolutions(network, pictures):
