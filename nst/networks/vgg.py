@@ -154,7 +154,7 @@ class VGG(Network):
         maxima = [isinstance(pool, Pool) and not pool.average for pool in pools]
         return relu not in layers and any(maxima)
 
-    def in_one(self, convolution: str, x: Tensor, layers: Sequence[str]) -> bool:
+    def in_one_go(self, convolution: str, x: Tensor, layers: Sequence[str]) -> bool:
         """Whether x goes to `convolution_relu`: it pays, and nobody wants what it leaves out.
 
         On the CPU it pays where there is a way back; on Apple's GPUs it is not tried.
@@ -190,7 +190,7 @@ class VGG(Network):
             with self.rounding(x):
                 if done:
                     done -= 1
-                elif isinstance(module, nn.Conv2d) and self.in_one(name, x, layers):
+                elif isinstance(module, nn.Conv2d) and self.in_one_go(name, x, layers):
                     pooled = self.pooled_unread(name, layers)
                     x, done = convolution_relu(x, module, pooled), 1 + pooled
                 elif isinstance(module, ReLU):
