@@ -274,7 +274,7 @@ def test_what_a_mask_of_a_style_hides_does_not_count(quarter, picture):
 def test_two_regions_are_told_apart_at_layers_that_nothing_was_painted_for(quarter):
     """By Gram matrices in halves of a small picture."""
     names, layers = ("starry", "ink"), ["relu1_2", "relu2_2"]
-    options = {"sizes": 80, "num_steps": 15, "content_weight": 0.0, "progress": False}
+    options = {"sizes": 80, "num_steps": 20, "content_weight": 0.0, "progress": False}
     result = style_transfer("astronaut", list(names), masks=("left", "right"), **options)
 
     def grams(image):
@@ -286,8 +286,8 @@ def test_two_regions_are_told_apart_at_layers_that_nothing_was_painted_for(quart
 
     left, right = (grams(half.contiguous()) for half in result.image.chunk(2, dim=-1))
     starry, ink = (grams(nst.load_image(name, 80)) for name in names)
-    assert apart(left, starry) < 0.25 * apart(left, ink)
-    assert apart(right, ink) < 0.25 * apart(right, starry)
+    assert apart(left, starry) < 0.2 * apart(left, ink)
+    assert apart(right, ink) < 0.2 * apart(right, starry)
 
 
 def test_empty_regions_are_said_and_refused_where_nothing_is_left(picture, other, capsys):
