@@ -100,7 +100,7 @@ def max_pool(x: Tensor, relu: bool = False) -> tuple[Tensor, Tensor]:
 
     With `relu`, x comes from one, whose gradient is meant: where all four are 0 there is none.
     """
-    x = x.contiguous(memory_format=torch.channels_last)
+    x = channels_last(x)
     batch, channels, height, width = x.shape
     y = empty(x, height // 2, width // 2)
     place = torch.empty_like(y, dtype=torch.uint8)
@@ -111,7 +111,7 @@ def max_pool(x: Tensor, relu: bool = False) -> tuple[Tensor, Tensor]:
 
 def max_pool_backward(gradient: Tensor, place: Tensor, height: int, width: int) -> Tensor:
     """The gradient with respect to a picture of that height and width, channels last."""
-    gradient = gradient.contiguous(memory_format=torch.channels_last)
+    gradient = channels_last(gradient)
     batch, channels = gradient.shape[:2]
     out = empty(gradient, height, width)
     rows, pairs = batch * ((height + 1) // 2), (width + 1) // 2 * channels
@@ -120,7 +120,8 @@ def max_pool_backward(gradient: Tensor, place: Tensor, height: int, width: int) 
 
 
 def pad(x: Tensor, edge: int) -> Tensor:
-    """(B, C, H, W), channels last → (B, C, H + 2, W + 2), replicated or, with edge 1, reflected."""
+    """(B, C, H, W) → (B, C, H + 2, W + 2), channels last; replicated or, with edge 1, reflected."""
+    x = channels_last(x)
     batch, channels, height, width = x.shape
     y = empty(x, height + 2, width + 2)
     rows, pairs = batch * (height + 2), (width + 2) * channels
@@ -129,13 +130,19 @@ def pad(x: Tensor, edge: int) -> Tensor:
 
 
 def pad_backward(gradient: Tensor, edge: int) -> Tensor:
-    """The gradient with respect to what was padded."""
+    """The gradient with respect to what was padded, channels last."""
+    gradient = channels_last(gradient)
     batch, channels, height, width = gradient.shape
     height, width = height - 2, width - 2
     out = empty(gradient, height, width)
     rows, pairs = batch * height, width * channels
     launch(pad_backward_kernel, rows, pairs, gradient, out, height, width, channels, edge)
     return out
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """The same tensor, laid out position by position."""
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def empty(like: Tensor, height: int, width: int) -> Tensor:

@@ -122,17 +122,12 @@ class Pad(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, edge: int) -> Tensor:
         """As `pad`."""
         ctx.edge = edge
-        return triton_kernels().pad(channels_last(x), edge)
+        return triton_kernels().pad(x, edge)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """The sum over all copies of an activation."""
-        return triton_kernels().pad_backward(channels_last(gradient), ctx.edge), None
-
-
-def channels_last(x: Tensor) -> Tensor:
-    """The same tensor, laid out position by position."""
-    return x.contiguous(memory_format=torch.channels_last)
+        return triton_kernels().pad_backward(gradient, ctx.edge), None
 
 
 def pooling_kernels(x: Tensor) -> Any:
