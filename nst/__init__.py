@@ -20,6 +20,7 @@ from nst.control import load_mask, transfer_colours
 from nst.errors import ImageError, NstError, SettingsError, WeightsError
 from nst.features import extract_features, layer_table
 from nst.grids.experiments import Experiment, grid
+from nst.hardware.allocator import hand_back_memory
 from nst.images import (
     load_image,
     open_image,
@@ -74,3 +75,5 @@ __all__ = [
     "total_variation_loss",
     "transfer_colours",
 ]
+
+hand_back_memory()

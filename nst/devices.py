@@ -31,16 +31,21 @@ def pick_device(device: torch.device | str | None) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def pick_precision(precision: str | None, device: torch.device) -> str:
-    """The precision asked for, else "tf32" on NVIDIA's GPUs, "float32" elsewhere.
-
-    Raises:
-        SettingsError: there is no such precision.
-    """
+def check_computes(device: torch.device) -> None:
+    """Raise SettingsError for torch's device without memory, on which nothing has a value."""
     if device.type == "meta":
         raise SettingsError(
             "nothing is computed on the device 'meta', which has no memory; try cpu"
         )
+
+
+def pick_precision(precision: str | None, device: torch.device) -> str:
+    """The precision asked for, else "tf32" on NVIDIA's GPUs, "float32" elsewhere.
+
+    Raises:
+        SettingsError: there is no such precision, or nothing is computed on the device.
+    """
+    check_computes(device)
     if precision is None:
         return "tf32" if device.type == "cuda" else "float32"
     if precision not in PRECISIONS:

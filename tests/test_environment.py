@@ -169,7 +169,7 @@ ROOMS = {
     "judges",
     "widgets": f"errors files devices control painters {METHOD} cache grids",
     "cli": f"errors files devices control {METHOD} grids plots",
-    "__init__": f"errors control {METHOD} grids",
+    "__init__": f"errors hardware control {METHOD} grids",
     "__main__": "cli",
     "nst_grading": "errors networks checks __init__",
 }

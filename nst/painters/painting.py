@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nst.devices import own_modes, pick_device
+from nst.devices import check_computes, own_modes, pick_device
 from nst.errors import SettingsError
 from nst.files.fields import WEIGHT, bare, is_number
 from nst.images import Picture, as_image, is_several, resize
@@ -59,6 +59,7 @@ def paint(
         if not is_number(value, least, most):
             raise SettingsError(f"{name} is a number from {least} to {most}, not {value!r}")
     (styles, shares), place = shares_of(style_image), pick_device(device)
+    check_computes(place)
     content = as_image(content_image, size, place)
     if strength == 0:
         return content.cpu()

@@ -108,6 +108,7 @@ def test_the_shipped_painters():
         (({"one": 0},), {}, "at least one style"),
         (([],), {}, "at least one style"),
         (("one",), {"device": "abacus"}, "there is no device"),
+        (("one",), {"device": "meta"}, "nothing is computed on the device 'meta'"),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(small, picture, arguments, options, words):
