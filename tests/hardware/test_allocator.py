@@ -11,7 +11,8 @@ from nst.hardware import allocator
 
 # As in a run: large tensors come and go, and small ones between them stay.
 HELD = """
-import {module}, torch
+import torch
+{before}
 
 def held():  # megabytes that are nobody's files
     lines = open("/proc/self/status").read().splitlines()
@@ -26,11 +27,11 @@ print(full - start, held() - start)
 """
 
 
-def megabytes(module: str, **environment: str) -> tuple[float, float]:
+def megabytes(before: str, **environment: str) -> tuple[float, float]:
     """What 20 tensors of 16 MB take, and what of it the process holds when they are gone."""
     inherited = {k: v for k, v in os.environ.items() if k != "THP_MEM_ALLOC_ENABLE"}
     out = subprocess.run(
-        [sys.executable, "-c", HELD.format(module=module)],
+        [sys.executable, "-c", HELD.format(before=before)],
         env=inherited | environment,
         capture_output=True,
         text=True,
@@ -40,19 +41,33 @@ def megabytes(module: str, **environment: str) -> tuple[float, float]:
     return float(taken), float(kept)
 
 
-@pytest.mark.skipif(not allocator.has_huge_pages(), reason="no huge pages here")
+needs_huge_pages = pytest.mark.skipif(
+    not allocator.has_huge_pages(), reason="the system has no huge pages"
+)
+
+
+@needs_huge_pages
 def test_what_large_tensors_took_is_handed_back() -> None:
     """With nst imported, by contrast with torch alone."""
-    taken, kept = megabytes("nst")
+    taken, kept = megabytes("import nst")
     assert taken > 300
     assert kept < 50
-    assert megabytes("torch")[1] > 200
+    assert megabytes("")[1] > 200
 
 
-@pytest.mark.skipif(not allocator.has_huge_pages(), reason="no huge pages here")
-def test_what_the_user_has_set_stays() -> None:
-    """Here, that blocks of up to a gigabyte lie side by side."""
-    assert megabytes("nst", MALLOC_MMAP_THRESHOLD_=str(2**30))[1] > 200
+@needs_huge_pages
+@pytest.mark.parametrize(
+    ("before", "environment"),
+    [
+        ("", {"MALLOC_MMAP_THRESHOLD_": str(2**30)}),
+        ("", {"THP_MEM_ALLOC_ENABLE": "0"}),
+        ("torch.ones(10**6)", {}),  # torch looks for what it is told when it first needs it
+    ],
+    ids=["own limit", "no huge pages", "too late"],
+)
+def test_where_it_would_harm_nothing_is_changed(before: str, environment: dict[str, str]) -> None:
+    """The user has said otherwise, or torch cannot be told any more."""
+    assert megabytes(f"{before}\nimport nst", **environment)[1] > 200
 
 
 def test_without_huge_pages_nothing_is_changed(
