@@ -195,7 +195,7 @@ def test_a_run_to_a_loss_ends_there():
         callback=lambda step: pictures.append(step.image),
         **options,
     )
-    loss = bench_measure.own_loss("astronaut", "starry", **options)
+    loss = bench_measure.own_loss("astronaut", "starry", 32, **options)
     goal = loss(pictures[20])
     count, seconds = bench_measure.time_to(goal, "astronaut", "starry", [32], **options)
     assert 1 < count <= 21
@@ -227,8 +227,20 @@ def test_a_run_is_measured_by_the_picture_with_256_levels():
     np.testing.assert_array_equal(seen[0].numpy(), levels.astype(np.float32) / np.float32(255))
     objective = nst.Objective(nst.load_network(), content, [style], nst.make_settings())
     expected = sum(objective(seen[0]).values()).item()
-    own = bench_measure.own_loss("astronaut", "starry")
+    own = bench_measure.own_loss("astronaut", "starry", 32)
     assert own(start) == own(seen[0]) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_photograph_smaller_than_asked_for_has_its_runs_loss(tmp_path):
+    """Its style picture has the size that was asked for."""
+    small = str(tmp_path / "small.png")
+    nst.save_image(nst.load_image("cat", 32), small)
+    run = nst.style_transfer(small, "starry", sizes=48, num_steps=6, progress=False)
+    goal = run.delivered["total"]
+    own = bench_measure.own_loss(small, "starry", 48)
+    assert own(run.image) == pytest.approx(goal, rel=1e-6)
+    count, _ = bench_measure.time_to(goal, small, "starry", [48], num_steps=6)
+    assert count <= 7
 
 
 @pytest.mark.parametrize("name", bench_published.LOOPS)

@@ -136,11 +136,14 @@ def pictures(width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
     return (content + style) / 2, content, style
 
 
-def own_loss(content: str, style: str, **options: Any) -> Callable[[Tensor], float]:
-    """The loss, in a run with these options, of a picture as one gets it, with 256 levels."""
+def own_loss(content: str, style: str, size: int, **options: Any) -> Callable[[Tensor], float]:
+    """The loss, in a run with these options, of a picture as one gets it, with 256 levels.
+
+    `size` is the one asked for, which the style picture has: the content's may be smaller.
+    """
 
     def loss(picture: Tensor) -> float:
-        nothing = {"init": picture, "sizes": max(picture.shape), "num_steps": 0, "progress": False}
+        nothing = {"init": picture, "sizes": size, "num_steps": 0, "progress": False}
         return nst.style_transfer(content, style, **options | nothing).delivered["total"]
 
     return loss
@@ -161,7 +164,7 @@ def time_to(
     last size's pixels. No size is larger than the content picture.
     """
     last = max(nst.load_image(content, sizes[-1]).shape)
-    loss = loss or own_loss(content, style, **options)
+    loss = loss or own_loss(content, style, sizes[-1], **options)
     spent = aside = 0.0
 
     def watch(step: nst.Step) -> bool:
