@@ -25,7 +25,7 @@ PARTS = [
     ("first runs and steps", [*BENCH, "gpu_first_runs", "gpu_steps"], 60),
     ("tests", [*TESTS, "-m", "needs_gpu", "-n", "4", "tests"], 85),
     ("evaluations", [*BENCH, "gpu_evaluations"], 40),
-    ("variants", [sys.executable, "tools/gpu_variants.py", "{out}/variants.json"], 30),
+    ("variants", [sys.executable, "tools/bench/gpu_variants.py", "{out}/variants.json"], 30),
     ("runs", [*BENCH, "gpu_runs"], 60),
     ("agreement", [*BENCH, "gpu_agreement"], 25),
 ]

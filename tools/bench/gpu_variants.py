@@ -1,4 +1,4 @@
-"""What each of a GPU's own ways saves, side by side: python tools/gpu_variants.py [FILE].
+"""What each of a GPU's own ways saves, side by side: python tools/bench/gpu_variants.py [FILE].
 
 One evaluation of VGG-19 at 512×512, played back, with all of them and without each; the kernels
 that take longest; and the parts of a step of L-BFGS. Decides what is worth its code.
