@@ -20,14 +20,14 @@ from notebooks import BLOCK, execute, fill, notebooks, read
 
 def add_cells(notebook: NotebookNode) -> int:
     """After each cell of exercises, one for each block in it; returns how many there are."""
-    cells, found, reached = [], 0, False
+    cells, reached = [], False
     for cell in notebook.cells:
         cells.append(cell)
-        reached |= cell.cell_type == "markdown" and "## Exercises" in cell.source
-        blocks = BLOCK.findall(cell.source) if reached and cell.cell_type == "markdown" else []
-        cells += [nbformat.v4.new_code_cell(block) for block in blocks]
-        found += len(blocks)
-    notebook.cells = cells
+        if cell.cell_type == "markdown":
+            reached |= "## Exercises" in cell.source
+            blocks = BLOCK.findall(cell.source) if reached else []
+            cells += [nbformat.v4.new_code_cell(block) for block in blocks]
+    found, notebook.cells = len(cells) - len(notebook.cells), cells
     return found
 
 
