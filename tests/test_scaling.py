@@ -77,8 +77,10 @@ def test_a_network_is_loaded_at_a_scale_that_is_measured_once(monkeypatch, by):
     assert load_network("vgg16", weights="random", scale=by).settings["scale"] == by
     assert len(measured) == 1
     images = [nst.load_image(name, loading.SAMPLE_SIZE) for name in ("coffee", "rocket")]
+    before = mean_activations(load_network("vgg16", weights="random"), images)
     for n, means in mean_activations(network, images).items():
-        found = means.mean() if by == "layer" else means[means > 0]
+        # What a filter has that fires in one place of many thousand is partly rounding: not asked.
+        found = means.mean() if by == "layer" else means[before[n] > 1e-3]
         torch.testing.assert_close(found, torch.ones_like(found), rtol=1e-3, atol=0, msg=n)
 
 
