@@ -98,7 +98,7 @@ def test_numbers_and_lists_of_every_kind_are_plain_settings(field, value, expect
         ({"style_weight": Decimal("sNaN")}, "weights are numbers"),
         ({"style_weight": Fraction(10**400)}, "weights are numbers"),
         ({"steps": 3}, "did you mean num_steps"),
-        ({"layers_by_style": (("relu2_2",),)}, "no layer that sees it: take some of relu1_1"),
+        ({"layers_by_style": (("relu2_2",),)}, "none of the style's layers: take some of relu1_1"),
     ],
 )
 def test_other_values_are_refused_by_their_rule(changes, words):

@@ -46,7 +46,10 @@ def load_mask(mask: Mask, picture: Tensor) -> Tensor:
         ImageError: it is none of these, has another aspect ratio, or is black everywhere.
     """
     if isinstance(mask, str) and mask in NAMED and not Path(mask).is_file():
-        return NAMED[mask](picture)
+        fitted = NAMED[mask](picture)
+        if not fitted.any():
+            raise ImageError(f"the mask {mask} is black everywhere on this picture: take another")
+        return fitted
     close = get_close_matches(mask, NAMED) if isinstance(mask, str) and len(mask) < 20 else []
     if close and not Path(str(mask)).is_file():
         raise ImageError(
@@ -126,7 +129,7 @@ def layer_guides(network: Network, mask: Tensor, layers: Sequence[str]) -> dict[
     """
     guides, most = {}, mask.max()
     for layer, seen in seen_masks(network, mask, layers).items():
-        if seen.max() >= MOSTLY * most:
+        if seen.max() >= MOSTLY * most > 0:
             weights = torch.where(seen >= BARELY * most, seen, 0)
             guides[layer] = Guide.of(weights / weights.sum())
     return guides
@@ -171,9 +174,10 @@ def where(choose: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor], Tens
 
 
 def darker(picture: Tensor) -> Tensor:
-    """What is darker than the median."""
+    """What is darker than the median; or the median's own, where more than half have that."""
     light = grey(picture)[:, :1]
-    return (light < light.median()).to(picture)
+    dark = light < light.median()
+    return (dark if dark.any() else light <= light.median()).to(picture)
 
 
 NAMED: dict[str, Callable[[Tensor], Tensor]] = {

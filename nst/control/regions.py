@@ -75,6 +75,9 @@ def regions(
         masks: (1, 1, H, W) in [0, 1], all of one size.
         style_masks: (1, 1, H, W), each of its picture's size; or none.
         shares, weights, layers: of a blend, of the regions, and of each picture; or none.
+
+    Raises:
+        SettingsError: nothing is left for a picture that gets what the masks leave.
     """
     count = len(images)
     shares, weights = shares or (1.0,) * count, weights or (1.0,) * count
@@ -86,6 +89,11 @@ def regions(
     every = list(masks)
     if len(every) < count:
         every.append((1 - torch.stack(every).sum(0)).clamp(0, 1))
+        if every[-1].max() < 1 / 255:
+            raise SettingsError(
+                "the masks leave nothing for the last style picture: give one for each mask, or "
+                "paint the masks smaller"
+            )
     return [
         Region(f"region {number}", mask, weight * mask.mean().item(), [style._replace(share=1.0)])
         for number, (mask, weight, style) in enumerate(zip(every, weights, styles, strict=True), 1)

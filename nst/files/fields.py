@@ -113,10 +113,11 @@ def _check_together(values: Mapping[str, Any]) -> None:
         raise SettingsError(
             "with masks each region has one style: give mask_weights in the place of style_blend"
         )
-    if any(names and not set(names) & layers.keys() for names in values["layers_by_style"]):
+    named = [name for names in values["layers_by_style"] for name in names]
+    if unknown := [name for name in named if name not in layers]:
         raise SettingsError(
-            "layers_by_style leaves a style no layer that sees it: take some of "
-            f"{', '.join(layers)}"
+            f"layers_by_style has {shown(unknown[0])}, which is none of the style's layers: take "
+            f"some of {', '.join(layers)}"
         )
     if values["mask_weights"] and not values["masks"]:
         raise SettingsError("mask_weights are of regions: give masks, or leave them out")
@@ -283,8 +284,8 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: is_whole(value, 0, 2**63 - 1),
     ),
     "learning_rate": (
-        "learning_rate is a number above 0 and up to 1e38",
-        lambda value: value is None or is_number(value, math.ulp(0), 1e38),
+        "learning_rate is a number above 0 and up to 1e30",
+        lambda value: value is None or is_number(value, math.ulp(0), 1e30),
     ),
     "learning_rate_decay": (
         "learning_rate_decay is a factor above 0 and up to 1, and a number of steps, as 0.8 and 50",

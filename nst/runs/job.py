@@ -117,6 +117,10 @@ class Job:
             generator = torch.Generator().manual_seed(self.settings.seed)
             noise = torch.rand(content.shape, generator=generator).to(content.device)
             return only_grey(noise) if self.settings.colour == "content" else noise
+        if isinstance(init, str) and init in ("painter", "style") and not styles:
+            raise SettingsError(
+                f"the start {init!r} needs a style picture: give one, or another start"
+            )
         if isinstance(init, str) and init == "painter":
             masks = [resize(mask, content.shape[-2:]) for mask in self.masks]
             image = first_painting(self.settings, content, styles, masks)

@@ -10,9 +10,9 @@ from torch.autograd.function import once_differentiable
 from nst.losses import Products, gram_matrix, squared_distance
 from nst.statistics.common import Guide, Part, Statistic, rows
 
-SMALLEST = 1e-6  # added to variances, so that a silent channel has a slope
+SMALLEST = 1e-6  # added to variances at least, so that a silent channel has a slope
 MOST = 2 / 3  # of the positions: where more count, all are taken, which is faster than picking
-RIDGE = 1e-4  # added to covariances, as a share of the target's mean variance
+RIDGE = 1e-4  # added to covariances, as a share of the target's mean variance: at least SMALLEST
 
 
 class Gram(Statistic):
@@ -89,7 +89,7 @@ class Covariance(Statistic):
     def target(self, parts: Sequence[Part]) -> Tensor:
         """(2C + 1, C): the covariance, its root, and the mean."""
         covariance, average = central(super().target(parts))
-        ridge = RIDGE * covariance.diagonal().mean()
+        ridge = (RIDGE * covariance.diagonal().mean()).clamp(min=SMALLEST)
         covariance = covariance + ridge * torch.eye(len(covariance)).to(covariance)
         return torch.cat([covariance, root(covariance).to(covariance), average[None]])
 
@@ -98,7 +98,7 @@ class Covariance(Statistic):
         (covariance, average), channels = central(measured), measured.shape[1]
         wanted, its_root, its_mean = target.split([channels, channels, 1])
         # As much as was added to the target's.
-        ridge = RIDGE / (1 + RIDGE) * wanted.diagonal().mean()
+        ridge = (RIDGE / (1 + RIDGE) * wanted.diagonal().mean()).clamp(min=SMALLEST)
         covariance = covariance + ridge * torch.eye(channels).to(covariance)
         apart = squared_distance(average, its_mean[0])
         return apart + wanted.trace() + TraceBetween.apply(covariance, its_root)

@@ -157,6 +157,29 @@ def test_what_is_no_mask_is_refused(picture, mask, words):
         load_mask(mask, picture)
 
 
+def test_half_of_a_picture_that_is_mostly_black_is_dark():
+    night = torch.zeros(1, 3, 40, 56)
+    night[..., 40:] = torch.rand(1, 3, 40, 16, generator=torch.Generator().manual_seed(1))
+    dark, light = load_mask("dark", night), load_mask("light", night)
+    assert torch.equal(light, (grey(night)[:, :1] > 0).float())
+    assert torch.equal(dark, 1 - light)
+    with pytest.raises(ImageError, match="mask light is black everywhere"):
+        load_mask("light", torch.zeros(1, 3, 40, 56))
+
+
+@pytest.mark.parametrize("statistic", nst.statistics.STATISTICS)
+def test_an_empty_region_is_seen_nowhere(averaging, picture, other, statistic):
+    assert layer_guides(averaging, torch.zeros(1, 1, 40, 56), averaging.layer_names) == {}
+    halves = load_mask("left", picture), load_mask("right", picture)
+    soft = torch.rand(1, 1, 40, 56, generator=torch.Generator().manual_seed(1))
+    for masks in (halves, (soft, 1 - soft), (load_mask("all", picture),)):
+        styles = [other] * (len(masks) + 1)
+        with pytest.raises(SettingsError, match="leave nothing for the last style picture"):
+            style_transfer(
+                picture, styles, masks=[mask[0, 0] for mask in masks], statistic=statistic, **QUICK
+            )
+
+
 @pytest.fixture(scope="module")
 def averaging():
     """A VGG of one channel in which every path from a pixel weighs as much."""
@@ -311,7 +334,12 @@ def test_empty_regions_are_said_and_refused_where_nothing_is_left(picture, other
         (2, {"masks": ["left"], "style_blend": (1.0, 2.0)}, "give mask_weights in the place"),
         (1, {"mask_weights": 2.0}, "mask_weights are of regions"),
         (1, {"layers_by_style": (("relu1_1",), ())}, "1 style pictures and 2 layers_by_style"),
-        (1, {"layers_by_style": (("relu1_2",),)}, "no layer that sees it"),
+        (1, {"layers_by_style": (("relu1_2",),)}, "'relu1_2', which is none of the style's"),
+        (1, {"layers_by_style": (("relu1_1", "relu31"),)}, "'relu31', which is none of the"),
+        (2, {"style_blend": (1.0, 2.0, 3.0)}, "2 style pictures and 3 style_blend"),
+        (2, {"style_blend": (1.0, 2.0, 3.0), "init": "painter"}, "2 style pictures and 3 style_"),
+        (0, {"style_weight": 0, "init": "style"}, "the start 'style' needs a style picture"),
+        (0, {"style_weight": 0, "init": "painter"}, "the start 'painter' needs a style picture"),
         (1, {"layers_by_style": "<b>"}, "layers_by_style are tuples"),
         (1, {"style_scale": (1.0, 0.0)}, "style_scale is a number from 0.01"),
         (1, {"colour": "red"}, "colour is one of style, content, match, histogram"),

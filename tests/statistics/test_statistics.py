@@ -131,6 +131,17 @@ def test_a_style_is_not_apart_from_itself_and_nothing_is_1_apart(name):
     assert apart(name, tiny, style).isfinite()
 
 
+@pytest.mark.parametrize("name", STATISTICS)
+def test_a_style_of_one_position_has_a_slope(name):
+    """Its variances are 0: what is divided by a root of them is not finite."""
+    style = activations(2, height=1, width=1).float()
+    for features in (activations(3).float(), style.expand(1, 5, 6, 7).contiguous()):
+        loss = apart(name, features.requires_grad_(), style)
+        loss.backward()
+        assert loss.isfinite()
+        assert features.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("name", UNORDERED)
 def test_the_order_of_the_positions_does_not_matter(name):
     features, style = activations(1), activations(2)
