@@ -122,8 +122,9 @@ class Step:
 
     def record(self) -> dict[str, Any]:
         """All but the picture, as plain data for JSON."""
-        names = ("number", "of", "size", "total", "terms", "seconds", "at_bounds")
-        return {name: getattr(self, name) for name in names}
+        names = ("number", "of", "size", "total", "seconds", "at_bounds")
+        # A dict of its own: what a callback does to the step's stays out of the history.
+        return {name: getattr(self, name) for name in names} | {"terms": dict(self.terms)}
 
 
 Callback = Callable[[Step], bool | None]

@@ -116,11 +116,11 @@ class Settings:
         """Long sides of `count` style pictures for a picture with a long side of `size`."""
         given = self.style_scale
         scales = given if isinstance(given, tuple) else (given,) * count
-        return [round(size * scale) for scale in scales]
+        return [max(round(size * scale), 1) for scale in scales]
 
     def used(self, styles: int) -> int:
         """How often pictures are used: `nst.control.regions.pictures_used`, and its errors."""
-        names = ("style_scale", "layers_by_style", "style_masks", "mask_weights")
+        names = ["style_scale", "layers_by_style", "style_masks", "mask_weights", "style_blend"]
         lists = {n: getattr(self, n) for n in names if isinstance(getattr(self, n), tuple)}
         return pictures_used(styles, len(self.masks), lists)
 
@@ -296,7 +296,9 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
     if base.scale == "filter" and values.get("network", base.network) == BUILT_IN:
         # Its filters were never meant to be equally strong; the weak ones would paint noise.
         values = {"scale": "layer"} | values
-    settings = replace(base, **values)
+    # Dicts of its own, so that who changes one changes no preset and no other run's record.
+    of_its_own = {name: dict(getattr(base, name)) for name in LAYER_FIELDS}
+    settings = replace(base, **of_its_own | values)
     check({name: getattr(settings, name) for name in known}, CHOICES)
     return settings
 

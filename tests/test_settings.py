@@ -43,6 +43,18 @@ def test_each_optimizer_has_its_own_learning_rate():
     assert [decaying.step_length(n) for n in (9, 10, 25)] == [1.0, 0.5, 0.25]
 
 
+@pytest.mark.parametrize("name", ["content_layers", "style_layers"])
+def test_who_changes_one_runs_layers_changes_no_others(name):
+    first, second = make_settings(), make_settings(seed=1)
+    given = {"relu3_1": 1.0}
+    third = make_settings(**{name: given})
+    kept = dict(getattr(second, name))
+    getattr(first, name)["relu2_2"] = given["relu2_2"] = 5.0
+    for settings in (second, PRESETS["default"].settings, make_settings()):
+        assert getattr(settings, name) == kept
+    assert getattr(third, name) == {"relu3_1": 1.0}
+
+
 def test_none_changes_nothing():
     assert make_settings("d2l", seed=None, sizes=None) == PRESETS["d2l"].settings
 

@@ -132,6 +132,7 @@ def test_a_callback_sees_a_picture_of_its_own_and_may_stop(picture, other):
 
     def watch(step):
         step.image.zero_()
+        step.terms["number"] = step.number  # as one who makes a table of it
         steps.append(step)
         return step.number == 2
 
@@ -140,7 +141,10 @@ def test_a_callback_sees_a_picture_of_its_own_and_may_stop(picture, other):
     assert [step.number for step in steps] == [0, 1, 2]
     undisturbed = style_transfer(picture, other, **SMALL | {"num_steps": 2})
     assert torch.equal(result.image, undisturbed.image)
-    assert steps[1].record() == result.history[1]
+    assert steps[1].record() == result.history[1] | {"terms": steps[1].terms}
+    assert [step["terms"] for step in result.history] == [
+        step["terms"] for step in undisturbed.history
+    ]
 
 
 def test_ctrl_c_hands_back_the_best_picture(picture, other):
