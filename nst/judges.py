@@ -73,13 +73,18 @@ def judge(
         (`colour_distance`).
 
     Raises:
-        SettingsError: the picture and the photograph differ in size.
+        SettingsError: the picture and the photograph differ in size, or the photograph is the
+            style picture, of which nothing can be left.
     """
     if picture.shape != content.shape:
         (height, width), (rows, columns) = picture.shape[-2:], content.shape[-2:]
         raise SettingsError(
             f"a picture of {width}×{height} cannot be compared with a photograph of "
             f"{columns}×{rows}: load the photograph with the picture's size"
+        )
+    if torch.equal(content, style):
+        raise SettingsError(
+            "the photograph is the style picture itself: give two pictures, between which to judge"
         )
     found = {}
     for name, eye in (eyes(picture.device) if by is None else by).items():
@@ -168,6 +173,8 @@ def undominated(points: Sequence[Sequence[float]]) -> list[bool]:
 
     Lower is better.
     """
+    if not len(points):
+        return []
     x = np.asarray(points, float)
     as_good = (x[None] <= x[:, None]).all(2)
     better = (x[None] < x[:, None]).any(2)

@@ -116,7 +116,9 @@ def network_settings(network: Any, changes: dict[str, Any]) -> dict[str, Any]:
     if isinstance(network, Network):
         if clash := [name for name in network.settings if name in changes]:
             raise SettingsError(f"the network is loaded already; give {clash[0]} to load_network")
-        return network.settings or {"network": "given"}
+        if not network.settings or hash_weights(network) != network.loaded:
+            return {"network": "given"}  # a name would tell of other weights
+        return network.settings
     if not isinstance(network, str | None):
         check_network(network)
     return {"network": network}

@@ -40,6 +40,11 @@ def test_a_picture_of_another_size_is_refused(picture, other, by):
         judges.judge(picture, other, other, by)
 
 
+def test_a_style_that_is_the_photograph_is_refused(picture, by):
+    with pytest.raises(SettingsError, match="the photograph is the style picture itself"):
+        judges.judge(picture, picture, picture.clone(), by)
+
+
 def test_numbers_by_numpy(quarter, picture, other):
     """The shares of content and style, and self-similarity, from float64 and the definitions."""
     layers = ["relu1_2", "relu2_2"]
@@ -112,6 +117,7 @@ def test_the_front_holds_whom_nobody_beats():
     ]  # fmt: skip
     assert judges.undominated(points) == expected
     assert judges.undominated([(1, 2, 3)]) == [True]
+    assert judges.undominated([]) == []
 
 
 def test_strengths_of_two_are_known():

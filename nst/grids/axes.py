@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import torch
 
 from nst.control.masks import load_mask
 from nst.control.regions import spread
-from nst.errors import SettingsError
+from nst.errors import SettingsError, WeightsError
+from nst.files.checkpoints import CAFFE, hash_weights
+from nst.files.weights import find
 from nst.grids.workers import Task, pack, unpack
 from nst.images import as_image
-from nst.networks import ARCHITECTURES, Network
+from nst.networks import ARCHITECTURES, Network, load_network
 from nst.settings import Settings, make_settings, settled
 from nst.transfer import listed, name_of, style_sides
 
@@ -124,6 +127,7 @@ class Planner:
         self.firsts = {n: next(iter(axes[n].values())) for n in LAYERS if n in axes}
         self.device = device
         self.pictures: dict[Any, np.ndarray] = {}
+        self.hashes: dict[tuple[str | None, ...], str | None] = {}
 
     def task(self, values: Mapping[str, Any]) -> Task:
         """The task for these settings and pictures.
@@ -168,7 +172,19 @@ class Planner:
             None if self.device is None else str(self.device),
             tuple(packed_mask(mask, packed) for mask in where),
             tuple(map(packed_mask, within, spread(seen, len(within)))),
+            self.hashed(settings, changes.get("network")),
         )
+
+    def hashed(self, settings: Settings, network: object) -> str | None:
+        """The hash of the network's weights where these are a file; None for a set by its name."""
+        made = settings.made()
+        if made not in self.hashes:
+            self.hashes[made] = None
+            with suppress(WeightsError):  # of none: if it is none either, the cells will say so
+                find((settings.weights or "").removeprefix(CAFFE))
+                loaded = network if isinstance(network, Network) else load_network(*made)
+                self.hashes[made] = loaded.loaded
+        return self.hashes[made]
 
     def reference(self, settings: Settings, preset: str) -> Settings:
         """The settings with the layers that others are balanced against: the preset's.
@@ -198,8 +214,11 @@ def _by_name(changes: dict[str, Any]) -> dict[str, Any]:
     network = changes.get("network")
     if not isinstance(network, Network):
         return changes
-    if not network.settings:
-        raise SettingsError("workers load the network themselves; give one that load_network made")
+    if not network.settings or hash_weights(network) != network.loaded:
+        raise SettingsError(
+            "workers load the network themselves: give one as load_network made it, or save its "
+            "weights and name the file, load_network(…, weights=…)"
+        )
     if clash := [name for name in network.settings if name != "network" and name in changes]:
         raise SettingsError(f"the network is loaded already; give {clash[0]} to load_network")
     return changes | network.settings

@@ -171,7 +171,7 @@ def grid(
 
     Args:
         settings: `content`, `style` (a picture, or a tuple of several at once), `preset`, and all
-            that `style_transfer` takes by name.
+            that `style_transfer` takes by name, but for `precision`, `memory_limit` and `callback`.
         folder: where cells are stored as they finish. Those that are there already, with the same
             settings and pictures, are not run again, unless they failed. None: nowhere.
         rebalance: whether cells of an axis of layers get weights with which the loss pushes as

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from nst.cache import Cache, caching
 from nst.devices import pick_device, pick_precision
-from nst.errors import NstError
+from nst.errors import NstError, WeightsError
+from nst.files.checkpoints import hash_weights
 from nst.grids.cells import Cell
 from nst.images import postprocess_image, resize
 from nst.loop import Callback, State
@@ -29,7 +30,8 @@ class Task:
 
     `content`, `styles`, the masks and, unless it is a word, `init` are packed; see `pack`. They go
     with every task, since what is sent ahead would be lost with its worker. `reference` is as for
-    `rebalance`; None leaves the weights alone.
+    `rebalance`; None leaves the weights alone. `weights` is the hash of the network's, where they
+    are a file, which may change while its name stays.
     """
 
     settings: Settings
@@ -40,6 +42,7 @@ class Task:
     device: str | None = None
     masks: tuple[np.ndarray, ...] = ()
     style_masks: tuple[np.ndarray, ...] = ()
+    weights: str | None = None
 
     def key(self) -> str:
         """The same for what gives the same picture, wherever its files are."""
@@ -50,6 +53,7 @@ class Task:
         for picture in (self.content, *self.styles, self.init, *self.masks, *self.style_masks):
             digest.update(repr(getattr(picture, "shape", "")).encode())
             digest.update(picture.encode() if isinstance(picture, str) else picture.tobytes())
+        digest.update((self.weights or "").encode())
         return digest.hexdigest()[:16]
 
 
@@ -69,7 +73,7 @@ def failure(settings: Settings, error: BaseException) -> Cell:
 
 def _run(task: Task, callback: Callback | None) -> Cell:
     place = pick_device(task.device)
-    settings, network = task.settings, loaded_network(task.settings, place)
+    settings, network = task.settings, loaded_network(task.settings, place, task.weights)
     content, *styles = (unpack(picture, place) for picture in (task.content, *task.styles))
     with caching(CACHE):
         masks, within = (
@@ -135,12 +139,18 @@ def unpack(picture: np.ndarray, device: torch.device) -> Tensor:
     return (image if image.is_floating_point() else image.float() / 255).to(device)
 
 
-def loaded_network(settings: Settings, device: torch.device) -> Network:
-    """The settings' network; a worker keeps the last two."""
-    return _load(settled(settings).made(), device)
+def loaded_network(settings: Settings, device: torch.device, weights: str | None = None) -> Network:
+    """The settings' network; a worker keeps the last two.
+
+    Raises:
+        WeightsError: `weights` is a hash, and its weights are others.
+    """
+    return _load(settled(settings).made(), device, weights)
 
 
 @lru_cache(maxsize=2)
-def _load(made: tuple[str | None, ...], device: torch.device) -> Network:
+def _load(made: tuple[str | None, ...], device: torch.device, weights: str | None) -> Network:
     network = load_network(*made)  # type: ignore[arg-type]
+    if weights and hash_weights(network) != weights:
+        raise WeightsError(f"{made[1]} has changed since the grid began: start it anew")
     return fit_out(network, device, pick_precision(None, device))

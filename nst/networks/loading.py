@@ -11,7 +11,13 @@ from torch import Tensor
 
 from nst.devices import own_modes, pick_device
 from nst.errors import SettingsError
-from nst.files.checkpoints import fill, load_strictly, pretrained_weights, torchvision_entry
+from nst.files.checkpoints import (
+    fill,
+    hash_weights,
+    load_strictly,
+    pretrained_weights,
+    torchvision_entry,
+)
 from nst.files.weights import check_named, read_weights
 from nst.images import load_image, sample_names
 from nst.networks.others import TorchvisionNetwork
@@ -108,7 +114,7 @@ def load_network(
         "weights": None if weights is None else os.fsdecode(weights),
         "scale": scale,
     }
-    network.settings = given | used
+    network.settings, network.loaded = given | used, hash_weights(network)
     return network.eval().to(pick_device(device))
 
 

@@ -43,7 +43,8 @@ class Network(nn.Module):
     """What every network here has: a name, frozen weights, named layers, its own normalisation.
 
     Call it with an image (B, 3, H, W) in [0, 1] and the names of layers; it returns their
-    activations by name. `settings` says how it was loaded: the arguments of `load_network`.
+    activations by name. `settings` says how it was loaded: the arguments of `load_network`; and
+    `loaded` is the hash of its weights then, by which is seen whether they are still those.
     `precision` is that of its computation, one of `nst.devices.PRECISIONS`.
     """
 
@@ -55,6 +56,7 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.settings: dict[str, Any] = {}
+        self.loaded = ""
         self.precision = "float32"
 
     @property

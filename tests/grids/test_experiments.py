@@ -286,6 +286,31 @@ def test_the_same_pixels_under_another_name_are_the_same_cell(picture, other, he
         grid(content=tmp_path / name, style=other, folder=tmp_path, executor=executor, **TINY)
 
 
+def test_other_weights_under_the_same_name_are_another_cell(
+    picture, other, here, tmp_path, monkeypatch, quarter
+):
+    """In a folder, in workers that live on, and in a network that was changed since."""
+    monkeypatch.chdir(tmp_path)
+    pictures = {"content": picture, "style": other, "executor": here, **TINY}
+    state = quarter.state_dict()
+    for factor in (1.0, 1.3):
+        torch.save({name: factor * value for name, value in state.items()}, "w.pt")
+        direct = nst.style_transfer(picture, other, weights="w.pt", **TINY)
+        for folder in ("cells", None):
+            (cell,) = grid(weights="w.pt", folder=folder, **pictures).cells
+            assert cell.history[-1]["terms"] == direct.history[-1]["terms"]
+    loaded = nst.load_network(weights="w.pt")
+    torch.save(state, "w.pt")
+    workers._load.cache_clear()
+    (cell,) = grid(network=loaded, **pictures).cells
+    assert "w.pt has changed" in cell.error
+    with torch.no_grad():
+        loaded.layers["conv1_1"].weight.mul_(2)
+    with pytest.raises(nst.SettingsError, match="give one as load_network made it"):
+        grid(network=loaded, **pictures)
+    assert nst.style_transfer(picture, other, network=loaded, **TINY).settings.network == "given"
+
+
 @pytest.mark.parametrize("harm", ["no json", "half a json", "no picture", "half a picture"])
 def test_a_half_written_cell_is_run_again(picture, other, here, tmp_path, harm):
     settings = {"content": picture, "style": other, "folder": tmp_path, **TINY}
