@@ -26,7 +26,7 @@ def first_painting(
     the painter of any style.
 
     Args:
-        settings: with the styles' names, and their shares.
+        settings: with the styles' names, and their shares or those of the regions.
         content, styles: (1, 3, H, W) in [0, 1]; the styles as often as they are used.
         masks: (1, 1, H, W) of the content's size.
     """
@@ -42,20 +42,28 @@ def first_painting(
     if not masks:
         condition = mixed(conditions, [share / sum(shares) for share in shares])
         return in_one_pass(painter, content, condition)
-    return joined(content, masks, [in_one_pass(painter, content, row) for row in conditions])
+    paintings = [in_one_pass(painter, content, row) for row in conditions]
+    return joined(content, masks, paintings, settings.mask_weights)
 
 
-def joined(content: Tensor, masks: Sequence[Tensor], paintings: Sequence[Tensor]) -> Tensor:
-    """Each painting in its region; where none is, the content stays.
+def joined(
+    content: Tensor,
+    masks: Sequence[Tensor],
+    paintings: Sequence[Tensor],
+    weights: Sequence[float] = (),
+) -> Tensor:
+    """Each painting in its region, as thick as its weight; where none is, the content stays.
 
     Args:
         content, paintings: (1, 3, H, W) in [0, 1].
         masks: (1, 1, H, W); the last painting may have none, and gets what the others leave.
+        weights: of each painting, from 0, which leaves the content there; above 1 is as 1. Or none.
     """
     whole, covered = torch.zeros_like(content), torch.full_like(content[:, :1], 1e-6)
     places = regions(paintings, masks, (), (), (), ())
-    for region, painting in zip(places, paintings, strict=True):
+    thick = [min(weight, 1.0) for weight in weights or (1.0,) * len(places)]
+    for region, painting, weight in zip(places, paintings, thick, strict=True):
         assert region.mask is not None
-        whole += region.mask * painting
-        covered += region.mask
+        whole += weight * region.mask * painting
+        covered += weight * region.mask
     return torch.lerp(content, whole / covered, covered.clamp(max=1)).clamp(0, 1)

@@ -75,7 +75,8 @@ class Easel:
 
         if settings.masks:
             masks = [load_mask(name, content) for name in settings.masks]
-            painting = joined(content, masks, [pass_by(row) for row in rows])
+            paintings = [pass_by(row) for row in rows]
+            painting = joined(content, masks, paintings, settings.mask_weights)
         else:
             shares = settings.style_blend or (1.0,) * used
             painting = pass_by(mixed(rows, [share / sum(shares) for share in shares]))

@@ -97,9 +97,17 @@ def whole_side(width: int, height: int) -> int:
 
 def besides(settings: Settings) -> str:
     """What a painter knows nothing of, and the optimiser minds."""
-    known = {
-        "the statistic": settings.statistic == Settings.statistic,
-        "what counts of the styles": not settings.style_masks,
+    scale, usual = settings.style_scale, Settings()
+    layers = ("content_layers", "style_layers", "layers_by_style")
+    unknown = {
+        "the statistic": settings.statistic != usual.statistic,
+        "the smoothness": settings.tv_weight != usual.tv_weight,
+        "what counts of the styles": bool(settings.style_masks),
+        "the matching of colours": settings.colour in ("match", "histogram"),
+        "strokes by style": isinstance(scale, tuple) and len(set(scale)) > 1,
+        "the layers": any(getattr(settings, name) != getattr(usual, name) for name in layers),
+        "shares above 1": any(weight > 1 for weight in settings.mask_weights),
     }
-    unknown = " and ".join(name for name, is_known in known.items() if not is_known)
-    return f", and minds {unknown}" if unknown else ""
+    names = [name for name, is_asked in unknown.items() if is_asked]
+    listed = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    return f", and minds {listed}" if names else ""

@@ -139,10 +139,14 @@ def test_a_run_can_begin_with_one_pass(picture, other):
     assert (run.image - nst.paint(picture, other)).abs().max() < 1 / 255
 
 
-def test_each_region_begins_in_its_own_style(picture):
+@pytest.mark.parametrize("weights", [(), (2.0, 0.5), (0.0, 1.0)])
+def test_each_region_begins_in_its_own_style_as_thick_as_its_weight(picture, weights):
     run = nst.style_transfer(
-        picture, ["waves", "ink"], masks="left", init="painter", num_steps=0, sizes=56
-    )
-    for style, columns in (("waves", slice(0, 10)), ("ink", slice(-10, None))):
-        expected = nst.paint(picture, style)[..., columns]
-        assert (run.image[..., columns] - expected).abs().max() < 1 / 255
+        picture, ["waves", "ink"], masks="left", mask_weights=weights, init="painter",
+        num_steps=0, sizes=56,
+    )  # fmt: skip
+    places = (("waves", slice(0, 10)), ("ink", slice(-10, None)))
+    for (style, columns), weight in zip(places, weights or (1, 1), strict=True):
+        painted = nst.paint(picture, style)
+        expected = picture + min(weight, 1) * (painted - picture)
+        assert (run.image - expected)[..., columns].abs().max() < 1 / 255

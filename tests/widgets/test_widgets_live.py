@@ -172,6 +172,43 @@ def test_what_painters_do_not_know_is_said(view):
     assert "and minds the statistic." in view.status.value
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"style_masks": ("left",)}, "what counts of the styles"),
+        ({"colour": "match"}, "the matching of colours"),
+        ({"colour": "histogram", "tv_weight": 9}, "the smoothness and the matching of colours"),
+        ({"style_scale": (1, 2)}, "strokes by style"),
+        ({"style_scale": (2, 2)}, ""),
+        ({"layers_by_style": (("relu1_1",), ())}, "the layers"),
+        ({"style_layers": ["relu1_1"]}, "the layers"),
+        ({"masks": ("left",), "mask_weights": (0.5, 1)}, ""),
+        (
+            {"masks": ("left",), "mask_weights": (1, 3), "style_scale": (1, 2), "tv_weight": 0},
+            "the smoothness, strokes by style and shares above 1",
+        ),
+    ],
+)
+def test_each_setting_that_is_left_out_of_the_painting_is_said(changes, words):
+    said = preview.besides(nst.make_settings(styles=("ink", "waves"), **changes))
+    assert said == (f", and minds {words}" if words else "")
+
+
+@pytest.mark.parametrize("shares", [(0.0, 1.0), (0.25, 1.0), (1.0, 0.0), (3.0, 1.0)])
+def test_a_share_is_how_thickly_its_region_is_painted(library, shares):
+    """The last style's is what the mask leaves, and not what the share does."""
+    easel = Easel(library)
+    photo, half = easel.content("photo.png", 40), 20
+    asked = {"styles": ("starry", "ink"), "masks": ("left",), "mask_weights": shares}
+    painted = easel.paint(wish(0.8, **asked), 40)
+    for style, share, columns in zip(
+        ("starry", "ink"), shares, (slice(0, half), slice(half + 1, None)), strict=True
+    ):
+        whole = easel.paint(wish(0.8, styles=(style,)), 40)
+        expected = photo + min(share, 1) * (whole - photo)
+        torch.testing.assert_close(painted[..., columns], expected[..., columns], atol=1e-4, rtol=0)
+
+
 def test_the_painting_in_full_size(view, picture):
     view.page._hear()
     export = view.stage.export
