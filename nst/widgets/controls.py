@@ -20,7 +20,8 @@ from nst.widgets.parts import Fold, button, note, wide
 from nst.widgets.regions import known
 
 STARTS = {"the content picture": "content", "the style picture": "style", "noise": "noise",
-          "a painting in one pass": "painter"}  # fmt: skip
+          "a painting in one pass": "painter",
+          "the painting that is shown, as Refine does": "given"}  # fmt: skip
 SEEDS = 2**53 - 1  # the largest whole number that a page can hold
 # Settings without a control: they stay as an opened run has them.
 SILENT = ("pooling", "padding", "scale", "normalisation", "tv_norm", "bounds", "learning_rate",
@@ -188,6 +189,11 @@ class Controls(ipw.VBox):
         if isinstance(used.style_scale, tuple):
             kept.append(f"style_scale {spelled(used.style_scale)}")
         lines = [f"Kept from the opened run: {', '.join(kept)}."] if kept else []
+        if settings.init == "given":
+            lines.append(
+                "The opened run started from a picture that its settings do not hold; here it "
+                "starts from the painting that the other controls give, as with Refine."
+            )
         if old := gone(settings.to_dict()):
             lines.append(f"The opened run will look different here: {old}.")
         self.silent.value = f"<small>{safe(' '.join(lines))}</small>" if lines else ""

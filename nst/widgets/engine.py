@@ -1,8 +1,10 @@
 """What a studio paints with: style transfer by a run's settings, with networks loaded once."""
 
+from collections.abc import Callable
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from nst.loop import Callback
 from nst.networks import Network, load_network
@@ -20,12 +22,22 @@ class Engine:
         self.networks: dict[tuple[Any, ...], Network] = {}
 
     def paint(
-        self, settings: Settings, content: Image.Image, styles: list[Picture], watch: Callback
+        self,
+        settings: Settings,
+        content: Image.Image,
+        styles: list[Picture],
+        start: Callable[[], Tensor] | None,
+        watch: Callback,
     ) -> Result:
-        """A run with these settings, but for the pictures that they name."""
+        """A run with these settings, but for the pictures that they name.
+
+        `start` makes the picture that it begins with; None: the settings say which.
+        """
         network = self.network(settings)
         given = ("content", "styles", *network.settings)
         fields = {n: v for n, v in settings.to_dict().items() if n not in given}
+        if start is not None:
+            fields["init"] = start()
         options: dict[str, Any] = {"device": self.device, "callback": watch, "progress": False}
         return style_transfer(content, styles, network=network, **options, **fields)
 

@@ -80,7 +80,8 @@ class Look(ipw.VBox):
     @property
     def strength(self) -> float:
         """How far a painting in one pass goes from the photograph, 0, to the style, 1."""
-        place = self.balance.value / self.balance.max
+        # The weights have three digits: an opened run's place is nearly, not quite, the slider's.
+        place = round(self.balance.value, 2) / self.balance.max
         return MIDDLE + (1 - MIDDLE if place > 0 else MIDDLE) * place
 
     def show(self, settings: Settings) -> None:

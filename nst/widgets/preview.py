@@ -78,16 +78,26 @@ class Preview:
         """What paints, in all the photograph's pixels, the painting that is shown now."""
         wish = self.last
         assert wish is not None
-        size = max(self.whole)
-        strokes = min(64.0, max(1.0, size / self.side * max(1.0, strokes_of(wish.settings))))
         names = (wish.settings.content or "", *wish.settings.styles)
+        paint = self._larger(wish, max(self.whole), self.side)
+        return lambda: (postprocess_image(paint()), "-".join(Path(name).stem for name in names))
 
-        def paint() -> tuple[Image.Image, str]:
-            # An easel of its own: the other one would remember a large picture.
-            painting = Easel(self.library, self.device).paint(wish, size, strokes)
-            return postprocess_image(painting), "-".join(Path(name).stem for name in names)
+    def painting(self, settings: Settings, size: int) -> Callable[[], Tensor]:
+        """What paints the start of a run at that size: the painting that is shown, or would be.
 
-        return paint
+        It may come out larger, as it is shown: painted smaller, its strokes would be broader in it.
+        """
+        wish, side = Wish(settings, self.controls.look.strength), self.side
+        if wish != self.last:
+            whole = max(self.library.open(settings.content or "").size)
+            side = min(self.live.side(settings), whole)
+        return self._larger(wish, max(size, side), side)
+
+    def _larger(self, wish: Wish, size: int, side: int) -> Callable[[], Tensor]:
+        """What paints, at `size`, the painting that has a long side of `side` pixels."""
+        strokes = min(64.0, max(1.0, size / side * max(1.0, strokes_of(wish.settings))))
+        # An easel of its own: the other one would remember a large picture.
+        return lambda: Easel(self.library, self.device).paint(wish, size, strokes)
 
 
 def whole_side(width: int, height: int) -> int:

@@ -157,8 +157,8 @@ class TransferStudio(View):
         self._start()
 
     def refine(self) -> None:
-        """As `start`, but the run begins with a painting in one pass."""
-        self._start(init="painter")
+        """As `start`, but the run begins with the painting in one pass that the controls give."""
+        self._start(init="given")
 
     def _start(self, **changes: Any) -> None:
         if self.work.running:
@@ -177,7 +177,8 @@ class TransferStudio(View):
         self.last = None
         self.history.add(self.run, self.controls.content.preview.data)
         plan = settings.stages(max(content.size))
-        job = partial(self.engine.paint, settings, content, styles)
+        first = self.preview.painting(asked, plan[0][0]) if settings.init == "given" else None
+        job = partial(self.engine.paint, settings, content, styles, first)
         self._begin(self.run, plan, job)
 
     def stop(self) -> None:

@@ -55,7 +55,7 @@ def test_the_first_thing_is_a_painting_and_it_follows(app, shot):
     expect(status(view)).to_contain_text("Stopped")
     expect(view.locator(".nst-start")).to_be_enabled()
     opened(view, "Settings of the shown run")
-    assert '"init": "painter"' in view.locator(".nst-copy textarea").input_value()
+    assert '"init": "given"' in view.locator(".nst-copy textarea").input_value()
     view.locator(".nst-style .nst-thumb[data-name=dots]").click()
     seen(page, view, "astronaut in dots, painted in one pass")
     expect(view.get_by_role("button", name=re.compile("^Full size"))).to_be_visible()

@@ -6,10 +6,11 @@ import threading
 import pytest
 import torch
 from PIL import Image
+from skimage.color import rgb2lab
 
 import nst
-from nst.control.colours import grey
-from nst.images import preprocess_image
+from nst.control.colours import grey, pixels
+from nst.images import preprocess_image, resize
 from nst.painters.painting import blended
 from nst.widgets import TransferStudio, preview
 from nst.widgets.library import Library
@@ -146,17 +147,88 @@ def test_a_run_is_not_painted_over_until_something_is_chosen(view):
     assert view.canvas.data == view.run.png
 
 
-def test_refine_goes_on_from_the_painting(view, picture):
+PLACES = [(0, 0), (-1, 0), (-2, 0), (2, 0), (2, 1), (0.5, 0.6), (0, -1)]  # balance, strokes
+
+
+def refined(view, balance, strokes):
+    """The start of a run that goes on from the painting of the two sliders, without a step."""
+    view.controls.steps.value = "0"
+    view.controls.look.balance.value, view.controls.look.strokes.value = balance, strokes
     view.stage.refine.click()
-    assert view.run.settings.init == "painter"
-    by_hand = nst.style_transfer(
-        view.library.open("picture"), "ink", sizes=40, num_steps=1, init="painter", progress=False
+    return view.result().image
+
+
+@pytest.mark.parametrize(("balance", "strokes"), PLACES)
+def test_refine_goes_on_from_the_painting_that_is_shown(view, picture, balance, strokes):
+    view.page._hear()
+    view.controls.look.balance.value, view.controls.look.strokes.value = balance, strokes
+    shown = view.canvas.image().resize((40, 29))
+    start = refined(view, balance, strokes)
+    difference = preprocess_image(shown) - start
+    assert difference.abs().mean() < 8 / 255  # that of a small JPEG
+    strength = 0.7 + balance / 2 * (0.3 if balance > 0 else 0.7)
+    size, thick = max(picture.shape[-2:]), max(1, 2**strokes)
+    by_hand = nst.paint(
+        view.library.open("picture"), "ink", strength, size=size, strokes=round(thick, 3)
     )
-    assert view.result().image.equal(by_hand.image)
+    assert (resize(by_hand, start.shape[-2:]) - start).abs().max() < 1 / 255
+
+
+def test_a_run_that_is_larger_than_the_painting_has_its_strokes(view, monkeypatch):
+    monkeypatch.setattr("nst.widgets.live.SIDES", (24,))
+    start = refined(view, 0, 0)  # of what would be shown, if the page were there
+    by_hand = nst.paint(view.library.open("picture"), "ink", 0.7, size=40, strokes=40 / 24)
+    assert (by_hand - start).abs().max() < 1 / 255
+
+
+def test_refine_goes_on_from_a_painting_in_the_photographs_colours(view):
+    view.controls.look.keep.value = True
+    kept = refined(view, 0, 0)
+    photo, by_hand = (
+        resize(whole, kept.shape[-2:])
+        for whole in (
+            preprocess_image(view.library.open("picture")),
+            nst.paint(view.library.open("picture"), "ink", 0.7),
+        )
+    )
+    torch.testing.assert_close(grey(kept), grey(by_hand), atol=0.03, rtol=0)
+    of_kept, of_photo, of_hand = (rgb2lab(pixels(p))[..., 1:] for p in (kept, photo, by_hand))
+    assert abs(of_kept - of_photo).mean() < 0.1 * abs(of_hand - of_photo).mean()
+
+
+def test_refine_leaves_the_photograph_where_no_share_is(view):
+    asked = {"styles": ["ink"], "masks": ["left", "right"], "mask_weights": [0, 1], "sizes": 40}
+    view.open_settings(asked | {"content": "picture"})
+    start = refined(view, 2, 0)
+    moved = start - resize(preprocess_image(view.library.open("picture")), start.shape[-2:])
+    assert moved[..., :18].abs().max() < 2 / 255
+    assert moved[..., 22:].abs().mean() > 0.1
+
+
+def test_what_refine_began_with_is_recorded_and_begins_so_again(view):
+    view.controls.look.balance.value = -0.6
+    view.stage.refine.click()
+    first = view.result()
+    assert view.run.settings.init == first.settings.init == "given"
     view.continue_button.click()
     assert view.error_line.value == ""  # nothing has been changed since
-    view.open_settings(view.run.settings.to_dict())
-    assert view.controls.start.value == "painter"
+    assert view.result().history[0] == first.history[0]
+    view.stage.refine.click()  # once more: the same run
+    assert view.result().image.equal(first.image)
+    view.controls.look.balance.value = 1
+    view.open_settings(first.settings.to_dict())
+    assert view.controls.start.value == "given"
+    assert "a picture that its settings do not hold" in view.controls.silent.value
+    view.start()
+    assert view.result().image.equal(first.image)
+
+
+def test_a_refined_run_that_was_saved_goes_on(view, tmp_path):
+    view.stage.refine.click()
+    view.result().save(tmp_path / "run")
+    longer = nst.resume(tmp_path / "run", 2, progress=False)
+    assert longer.settings.init == "given"
+    assert longer.history[:1] == view.result().history[:1]
 
 
 def test_full_size_has_a_limit_and_the_shape_stays():
