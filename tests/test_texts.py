@@ -78,3 +78,9 @@ def misspelt(tmp_path_factory):
 @pytest.mark.parametrize("name", TEXTS)
 def test_words_are_spelt_right(name, misspelt):
     assert not misspelt[name]
+
+
+def test_the_first_notebook_shows_the_way_to_all_others():
+    numbered = [p.name for p in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")]
+    links = {"".join(groups) for groups in LINK.findall(markdown("notebooks/00_start_here.ipynb"))}
+    assert {name for name in numbered if not name.startswith("00")} <= links
