@@ -43,7 +43,7 @@ def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
     """
     before, task = load(run.out), task_of(run.source, run.limits)
     with tempfile.TemporaryDirectory() as scratch:
-        found = collect(run.submissions, run.source.stem, Path(scratch).resolve())
+        found = collect(run.submissions, run.source.stem, Path(scratch).resolve(), before)
         if missing := set(run.again) - {hand_in.student for hand_in in found}:
             raise NstError(f"There is no submission by {', '.join(sorted(missing))}.")
         keys = {h.student: key_of(h.path, own(h, run), task) for h in found if h.path}
@@ -55,6 +55,7 @@ def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
 
         def keep(report: Report) -> None:
             report = settle(report, keys[report.student], before, report.student in parts)
+            number(report, by_student[report.student])
             before[report.student] = report
             save(report, run.out)
             done(report)
@@ -70,6 +71,7 @@ def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
             if before[hand_in.student].key == keys.get(hand_in.student, ""):  # it is what counts
                 describe(before[hand_in.student], hand_in, run.due)
         for hand_in in found:
+            number(before[hand_in.student], hand_in)
             save(before[hand_in.student], run.out)
     return dict(sorted(before.items()))
 
@@ -148,11 +150,15 @@ def refuse(hand_in: HandIn, before: dict[str, Report], done: Callable[[Report], 
     done(refused)
 
 
+def number(report: Report, hand_in: HandIn) -> None:
+    """Note who it is on the platform, whatever counts: the next run knows the student by that."""
+    report.platform, report.number = hand_in.who.platform, hand_in.who.number
+
+
 def describe(report: Report, hand_in: HandIn, due: datetime | None) -> None:
     """Note when, how often and as what it was handed in."""
     report.attempts = max(report.attempts, hand_in.attempts)
     report.late = "yes" if hand_in.who.late else ""
-    report.platform, report.number = hand_in.who.platform, hand_in.who.number
     if due and hand_in.when > due:
         report.late = span((hand_in.when - due).total_seconds())
     if hand_in.path:

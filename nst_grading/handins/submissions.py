@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from nst.errors import NstError
 from nst_grading.handins.archives import kind, unpack
 from nst_grading.handins.names import Who, who
+from nst_grading.report import Report
 
 CLUTTER = (".", "__MACOSX", "Thumbs.db", "desktop.ini")  # what systems leave behind
 NOTEBOOKS = (".ipynb",), (".ipynb.txt", ".ipynb.json", ".json"), (".html", ".htm")  # better first
@@ -63,13 +65,19 @@ class Unpacker:
         return Path(shutil.copy2(path, folder))
 
 
-def collect(folder: str | Path, problem_set: str, scratch: Path) -> list[HandIn]:
+def collect(
+    folder: str | Path,
+    problem_set: str,
+    scratch: Path,
+    before: Mapping[str, Report] | None = None,
+) -> list[HandIn]:
     """What was handed in, one for each student, sorted by name.
 
     Args:
         folder: the folder, or the archive.
         problem_set: its name, such as "ps2_gram".
         scratch: an empty folder, where archives are unpacked to.
+        before: the reports of earlier runs, by student, whose names stay theirs.
 
     Raises:
         NstError: there is no such folder, nothing in it, or an archive of all that is damaged.
@@ -89,7 +97,9 @@ def collect(folder: str | Path, problem_set: str, scratch: Path) -> list[HandIn]
             f"There is no notebook in {folder}: it should hold student.ipynb, student.zip or "
             f"student/{problem_set}/{problem_set}.ipynb."
         )
-    return merge([look(path, problem_set, opened) for path in entries])
+    found = [look(path, problem_set, opened) for path in entries]
+    tell_apart(found, before or {})
+    return merge(found, before or {})
 
 
 def look(entry: Path, problem_set: str, opened: Unpacker) -> HandIn:
@@ -159,19 +169,47 @@ def time_of(path: Path) -> datetime:
     return datetime.fromtimestamp(path.lstat().st_mtime, timezone.utc)
 
 
-def merge(found: list[HandIn]) -> list[HandIn]:
-    """One for each student: the newest that can be graded; the others are named in it."""
-    by_student: dict[tuple[str, str], list[HandIn]] = {}
+def tell_apart(found: list[HandIn], before: Mapping[str, Report]) -> None:
+    """Give each hand-in the name of its student's row: a number on a platform is one student's."""
+    rows: dict[tuple[str, str, str], str] = {}
+    sharing: dict[str, set[tuple[str, str]]] = defaultdict(set)  # who has a number, by name
+    for row, report in before.items():
+        if number := report.number:
+            for name in (row, row.removesuffix(f" {number}")):
+                rows.setdefault(known_by(name, report.platform, number), row)
+                sharing[name].add((report.platform, number))
     for hand_in in found:
-        by_student.setdefault((hand_in.student, hand_in.who.number), []).append(hand_in)
-    shared = [student for student, _ in by_student]
+        if hand_in.who.number:
+            sharing[hand_in.student].add((hand_in.who.platform, hand_in.who.number))
+    for hand_in in sorted(found, key=lambda h: not h.who.number):
+        name, (platform, number) = hand_in.student, (hand_in.who.platform, hand_in.who.number)
+        if number:
+            usual = f"{name} {number}" if len(sharing[name]) > 1 else name
+            hand_in.student = rows.setdefault(known_by(name, platform, number), usual)
+        elif name not in before and len(sharing[name]) == 1:
+            hand_in.student = rows[known_by(name, *next(iter(sharing[name])))]
+
+
+def known_by(name: str, platform: str, number: str) -> tuple[str, str, str]:
+    """What tells a student from all others on a platform."""
+    # Moodle puts the name of a group before a student's, or does not. Files that Canvas has not
+    # named may look as if it had: alice_2026_11_26.ipynb and bob_2026_11_26.ipynb are not one's.
+    return platform, number, "" if platform == "Moodle" else name
+
+
+def merge(found: list[HandIn], before: Mapping[str, Report]) -> list[HandIn]:
+    """One for each student: the newest that can be graded; the others are named in it."""
+    by_student: dict[str, list[HandIn]] = defaultdict(list)
+    for hand_in in found:
+        by_student[hand_in.student].append(hand_in)
     merged = []
-    for (student, number), several in by_student.items():
+    for student, several in by_student.items():
         last = max(several, key=lambda h: (worth(h), h.who.order, h.when))
         last.others += [source_of(other) for other in several if other is not last]
         last.attempts = max(len(several), *(h.attempts for h in several))
-        if shared.count(student) > 1 and number:  # two students with one name
-            last.student = f"{student} {number}"
+        known = next((h.who for h in several if h.who.number), before.get(student))
+        if known:
+            last.who = replace(last.who, platform=known.platform, number=known.number)
         merged.append(last)
     return sorted(merged, key=lambda hand_in: hand_in.student)
 
