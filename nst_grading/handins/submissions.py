@@ -87,7 +87,9 @@ def collect(
         root = opened(root)
         inner = [path for path in root.iterdir() if not path.name.startswith(CLUTTER)]
         whole = len(inner) == 1 and inner[0].is_dir()  # the folder of all students was packed
-        if whole and not any(inner[0].glob(f"{problem_set}*")):
+        # Moodle packs a folder for each student; Canvas none, and a class's may have a date.
+        alone = whole and who(inner[0].name, True).platform == "Moodle"
+        if whole and not alone and not any(inner[0].glob(f"{problem_set}*")):
             root = inner[0]
     if not root.is_dir():
         raise NstError(f"There is no folder {folder}.")

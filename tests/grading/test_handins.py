@@ -227,6 +227,20 @@ def test_nbgraders_note_of_the_time_is_read(tmp_path):
     assert hand_in.when == datetime(2026, 11, 26, 18, 0, 0, 500000, timezone.utc)
 
 
+@pytest.mark.parametrize(
+    ("folder", "student", "number"),
+    [
+        ("Kim Lee_5_assignsubmission_file_", "Kim Lee", "5"),  # the only one who handed in
+        ("class_2026_11_26", "work", ""),  # the class's folder was packed
+    ],
+)
+def test_an_archive_of_one_folder_is_a_students_or_the_classes(tmp_path, folder, student, number):
+    make_zip(tmp_path / "all.zip", {f"{folder}/work.ipynb": TEXT})
+    ((name, hand_in),) = found(tmp_path / "all.zip", tmp_path / "scratch").items()
+    assert (name, hand_in.who.number) == (student, number)
+    assert hand_in.path.read_bytes() == TEXT
+
+
 def test_an_archive_of_all_that_is_damaged_is_an_error(tmp_path):
     (tmp_path / "all.zip").write_text("no zip")
     with pytest.raises(NstError, match="no archive"):
