@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from nst.errors import NstError
@@ -153,7 +154,7 @@ def run_grade(arguments: argparse.Namespace) -> int:
                 print(text, file=sys.stderr)
         print(f"{report.student}: {report.failure or points(report)}", flush=True)
 
-    reports = grade_folder(run, done)
+    reports = grade_folder(run, done, partial(print, file=sys.stderr))
     paths, notes = write(reports, task, manual)
     print(*notes, sep="\n", file=sys.stderr, end="\n" if notes else "")
     print(*paths, sep="\n")

@@ -31,12 +31,15 @@ class Run:
     exercises: Collection[str] = ()  # parts that are graded again, and no others
 
 
-def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
+def grade_folder(
+    run: Run, done: Callable[[Report], None], tell: Callable[[str], None] = lambda text: None
+) -> dict[str, Report]:
     """Grade what lies in a folder; returns the reports of this run and of earlier ones.
 
     Args:
         run: what to grade.
         done: called with each report that is made anew.
+        tell: called with a sentence on each hand-in that is left out, as a newer one was graded.
 
     Raises:
         NstError: there is nothing there, or a student or an exercise that was named is not.
@@ -49,7 +52,8 @@ def grade_folder(run: Run, done: Callable[[Report], None]) -> dict[str, Report]:
         keys = {h.student: key_of(h.path, own(h, run), task) for h in found if h.path}
         old = [h for h in found if h.student not in run.again and outdated(h, keys, before)]
         for hand_in in old:
-            also(before[hand_in.student], [source_of(hand_in)])
+            also(before[hand_in.student], [source_of(hand_in), *hand_in.others])
+            tell(f"{hand_in.student}: older than what was graded, left out: {source_of(hand_in)}")
         by_student = {h.student: h for h in found if h not in old}
         whole, parts = to_do(run, {s: k for s, k in keys.items() if s in by_student}, before)
 
@@ -82,8 +86,10 @@ def outdated(hand_in: HandIn, keys: Mapping[str, str], before: Mapping[str, Repo
     if old is None or not old.notebook:
         return False
     same = keys.get(hand_in.student, "").split(":")[0] == old.key.split(":")[0]
-    own = list(hand_in.who.order), hand_in.when.isoformat()
-    return not same and own < (old.order, old.when)
+    order = list(hand_in.who.order)
+    if order and old.order and order != old.order:
+        return not same and order < old.order
+    return not same and hand_in.when.isoformat() < old.when
 
 
 def own(hand_in: HandIn, run: Run) -> list[Path]:

@@ -29,8 +29,8 @@ class Who:
     platform: str = ""  # "Canvas", "Moodle", or empty
     number: str = ""  # the student's, on the platform
     late: bool = False  # the platform says so
-    order: tuple[int, ...] = ()  # later submissions have larger ones
-    attempt: int = 1
+    order: tuple[int, ...] = ()  # the platform's: later submissions have larger ones
+    attempt: int = 1  # of a platform, or of a browser in one folder
 
 
 def who(name: str, folder: bool = False) -> Who:
@@ -46,5 +46,5 @@ def who(name: str, folder: bool = False) -> Who:
         late = bool(found["late"])
         return Who(found["student"], "Canvas", found["number"], late, order, again + 1)
     if not folder and (found := AGAIN.fullmatch(stem)):
-        return Who(found["student"], order=(int(found["order"]),), attempt=int(found["order"]) + 1)
+        return Who(found["student"], attempt=int(found["order"]) + 1)
     return Who(stem or name)

@@ -206,7 +206,7 @@ def merge(found: list[HandIn], before: Mapping[str, Report]) -> list[HandIn]:
         by_student[hand_in.student].append(hand_in)
     merged = []
     for student, several in by_student.items():
-        last = max(several, key=lambda h: (worth(h), h.who.order, h.when))
+        last = newest(several)
         last.others += [source_of(other) for other in several if other is not last]
         last.attempts = max(len(several), *(h.attempts for h in several))
         known = next((h.who for h in several if h.who.number), before.get(student))
@@ -214,6 +214,15 @@ def merge(found: list[HandIn], before: Mapping[str, Report]) -> list[HandIn]:
             last.who = replace(last.who, platform=known.platform, number=known.number)
         merged.append(last)
     return sorted(merged, key=lambda hand_in: hand_in.student)
+
+
+def newest(several: list[HandIn]) -> HandIn:
+    """The newest that can be graded: of a platform's by its order, and of what is left by time."""
+    best = max(map(worth, several))
+    graded = [hand_in for hand_in in several if worth(hand_in) == best]
+    graded.sort(key=lambda h: (h.who.order, h.who.attempt, h.when))
+    of_each = {hand_in.who.platform: hand_in for hand_in in graded}  # the last of each
+    return max(of_each.values(), key=lambda hand_in: hand_in.when)
 
 
 def worth(hand_in: HandIn) -> int:

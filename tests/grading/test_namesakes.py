@@ -95,3 +95,42 @@ def test_dates_in_names_are_nobodys_numbers(grade):
     for _ in range(2):
         _, points = grade({names[0]: (0, True), names[1]: (0, False)})
         assert points == {"alice": "5.0", "bob": "3.0"}
+
+
+CANVAS = "roemax_13_201_tiny.ipynb"
+
+
+def test_a_newer_hand_in_without_a_platforms_name_counts(grade):
+    grade({CANVAS: (0, False)})
+    said, points = grade({"roemax.ipynb": (1, True)})
+    assert points == {"roemax": "5.0"} and "left out" not in said
+    assert [row["ID"] for row in table(grade.out / "canvas.csv")[1:]] == ["13"]
+    # What is older is left out, and said to be; the platform's order decides between its own.
+    said, points = grade({CANVAS: (0, False)})
+    assert points == {"roemax": "5.0"}
+    assert f"roemax: older than what was graded, left out: {CANVAS}" in said.splitlines()
+    assert grade({"roemax_13_202_tiny.ipynb": (2, False)})[1] == {"roemax": "3.0"}
+    assert grade({"roemax_13_150_tiny.ipynb": (3, True)})[1] == {"roemax": "3.0"}
+    assert grade({"roemax_13_150_tiny.ipynb": (3, True)}, "--again", "roemax")[1] == {
+        "roemax": "5.0"
+    }
+
+
+def test_a_browsers_count_says_nothing_of_another_folder(grade):
+    grade({"kim (1).ipynb": (0, False), "kim.ipynb": (1, True)})
+    assert table(grade.out / "points.csv")[1]["total"] == "3.0"  # in one folder, it does
+    assert grade({"kim.ipynb": (2, True)})[1] == {"kim": "5.0"}
+
+
+@pytest.mark.parametrize("newer", ["roemax.ipynb", CANVAS])
+def test_in_one_folder_the_newest_of_a_student_counts(grade, newer):
+    names = {CANVAS: (0, False), "roemax.ipynb": (0, False), newer: (1, True)}
+    _, points = grade(names | {"roemax_13_150_tiny.ipynb": (2, False)})
+    assert points == {"roemax": "5.0"}
+    assert [row["ID"] for row in table(grade.out / "canvas.csv")[1:]] == ["13"]
+
+
+def test_a_name_that_two_students_share_is_neithers(grade):
+    files = {MOODLE.format(77): (0, True), MOODLE.format(78): (0, True)}
+    _, points = grade({**files, "Jane Doe.ipynb": (1, False), "Jane Doe 78.ipynb": (1, False)})
+    assert points == {"Jane Doe": "3.0", "Jane Doe 77": "5.0", "Jane Doe 78": "3.0"}
