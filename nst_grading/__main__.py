@@ -14,7 +14,7 @@ from nst_grading.handout.course import make_course
 from nst_grading.handout.release import find, release
 from nst_grading.handout.seeds import release_each
 from nst_grading.limits import Limits
-from nst_grading.marks.gradebooks import NAMES, OURS
+from nst_grading.marks.gradebooks import names_of
 from nst_grading.marks.manual import criteria, read_manual
 from nst_grading.marks.tables import read_table
 from nst_grading.pages import Task, write
@@ -88,17 +88,16 @@ def moment(text: str) -> datetime:
 
 
 def names_in(path: Path) -> list[str]:
-    """The students of a table.
+    """The students of a table, by the names that their hand-ins will have.
 
     Raises:
-        NstError: it cannot be read, or has no column of names.
+        NstError: it cannot be read, or names nobody.
     """
-    table = read_table(path)
-    columns = {column.lower(): column for column in table.header}
-    column = next((columns[name] for name in (*OURS, *NAMES) if name in columns), None)
-    if column is None:
-        raise NstError(f"{path} has no column 'student'.")
-    return [row[column] for row in table.rows if row[column].strip()]
+    names = [name for row in read_table(path).rows for name in names_of(row)[:1]]
+    if not names:
+        columns = "a column 'student', or 'first name' and 'last name'"
+        raise NstError(f"{path} names no students: give it {columns}.")
+    return names
 
 
 def source_of(arguments: argparse.Namespace) -> Path:

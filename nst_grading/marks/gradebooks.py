@@ -17,8 +17,9 @@ from nst_grading.report import Report
 CANVAS = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
 WORKSHEET = ["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]
 OURS = ("student", "row", "folder")  # columns of a table of one's own, with our name of a student
+BOTH = "first name and last name"  # of Moodle's participants, in two columns
 NAMES = (
-    *("full name", "name", "email address", "email", "username", "user name", "id number"),
+    *("full name", BOTH, "name", "email address", "email", "username", "user name", "id number"),
     *("sis login id", "sis user id", "integration id"),
 )
 NUMBERS = {"Canvas": "id", "Moodle": "identifier"}
@@ -145,8 +146,7 @@ def matched(reports: Mapping[str, Report], roster: Table) -> tuple[list[Report |
             digits = re.sub(r"\D", "", row.get(columns.get(column, ""), ""))
             if (platform, digits) in numbers:
                 rows[i] = numbers[platform, digits]
-        for column in (*OURS, *NAMES):
-            cell = row.get(columns.get(column, ""), "")
+        for cell in names_of(row):
             for form in (cell, cell.split("@")[0] if "@" in cell else "", swapped(cell)):
                 same = names.get(key(form), []) if form else []
                 if len(same) == 1:
@@ -157,6 +157,16 @@ def matched(reports: Mapping[str, Report], roster: Table) -> tuple[list[Report |
         reports[rows[i]] if i in rows and rows[i] not in lost else None
         for i in range(len(roster.rows))
     ], lost
+
+
+def names_of(row: Mapping[str, str]) -> list[str]:
+    """What a row of a table calls its student, the best first; nothing where it is nobody's."""
+    cells = {column.lower(): cell.strip() for column, cell in row.items()}
+    if first := cells.get("first name"):
+        last = next((cells[name] for name in ("last name", "surname", "name") if name in cells), "")
+        cells[BOTH] = f"{first} {last}".strip()
+    names = [cells[column] for column in (*OURS, *NAMES) if cells.get(column)]
+    return [] if POSSIBLE.strip() in names[:1] else names
 
 
 def key(name: str) -> str:

@@ -171,6 +171,12 @@ def test_data_by_student_are_the_same_at_hand_out_and_when_graded(tmp_path):
     nbformat.write(hers, paths[0])
     one_for_all = grade_notebook(paths[0], source, student="doejane")
     assert one_for_all.remarks == [] and "SEED = 0 " in one_for_all.notebook.cells[1].source
+    # The second of two Jane Does on Canvas: her row has a number, her table's had none.
+    hers.cells[1].source = hers.cells[1].source.replace("SEED = 0 ", f"SEED = {number} ")
+    assert seeds.give(hers, "doejane 47", "tiny", 0, number) == []
+    assert f"SEED = {number} " in hers.cells[1].source
+    assert "have 5; doejane 47's is" in seeds.give(hers, "doejane 47", "tiny", 0, 5)[0]
+    assert seeds.seed_of("jane.doe@uni.org", "tiny") == seeds.seed_of("Jane Doe", "tiny")
     assert seeds.seed_of("doejane", "tiny") == number != seeds.seed_of("doejane", "other")
 
 

@@ -6,6 +6,7 @@ import io
 import pytest
 
 from nst.errors import NstError
+from nst_grading.__main__ import names_in
 from nst_grading.marks.gradebooks import write_gradebooks, write_points
 from nst_grading.marks.manual import apply, criteria, read_manual, write_manual
 from nst_grading.marks.tables import number, original, read_table, safe, write_table
@@ -258,6 +259,38 @@ def test_moodles_own_worksheet_is_filled_in_on_its_scale(tmp_path):
         ["Participant 78", "Jo Ray", "jo@x.org", "50", "100", "-"],
     ]
     assert lost == []
+
+
+EACH = {
+    "First name,Last name,Email address\nJane,Doe,x1@uni.org\nKim,,x2@uni.org\n": [
+        "Jane Doe",
+        "Kim",
+    ],
+    "Surname,First name,Groups\nDoe,Jane,A\n": ["Jane Doe"],
+    "Identifier,Full name,Grade\nParticipant 7,Kim Lee,\n": ["Kim Lee"],
+    'Student,ID\n    Points Possible,\n"Doe, Jane",1\n,\n': ["Doe, Jane"],
+    "Email\nx1@uni.org\n": ["x1@uni.org"],
+    "row;First name;Last name\njd;Jane;Doe\n": ["jd"],
+}
+
+
+@pytest.mark.parametrize("text", EACH)
+def test_a_version_for_each_is_for_the_students_of_a_platforms_table(tmp_path, text):
+    (tmp_path / "table.csv").write_text(text)
+    assert names_in(tmp_path / "table.csv") == EACH[text]
+
+
+@pytest.mark.parametrize("text", ["Section,Vorname\nA,Jane\n", "Student,ID\nPoints Possible,\n"])
+def test_a_table_without_students_is_named(tmp_path, text):
+    (tmp_path / "table.csv").write_text(text)
+    with pytest.raises(NstError, match="names no students: give it a column 'student'"):
+        names_in(tmp_path / "table.csv")
+
+
+def test_moodles_participants_are_found_by_first_and_last_name(tmp_path):
+    text = "First name,Last name,Email address\nJane,Doe,x1@uni.org\nKim,Lee,x2@uni.org\n"
+    made, lost = books(tmp_path, [report("Kim Lee"), report("x1", 2.0)], text)
+    assert [row[3] for row in made["moodle.csv"][1:]] == ["2", "3"] and lost == []
 
 
 def test_a_table_of_ones_own_maps_names(tmp_path):
