@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -74,15 +75,19 @@ def in_strokes(
     """A painting whose strokes are so many times as large: of a small copy, enlarged step by step.
 
     What was enlarged is soft. So it is painted over, and the new strokes are laid on it half as
-    strongly as the first.
+    strongly as the first. What the smaller copy lacks of the photograph is added, at full length
+    for strength 0 and not at all for 1.
     """
     height, width = photograph.shape[-2:]
     steps = math.ceil(math.log(strokes) / math.log(ENLARGED))
     scales = [strokes ** (i / max(steps, 1)) for i in range(steps, -1, -1)]
     shapes = [(max(1, round(height / s)), max(1, round(width / s))) for s in scales]
     painting = blended(painter, resize(photograph, shapes[0]), style, strength)
-    for shape in shapes[1:]:
+    for smaller, shape in pairwise(shapes):
         soft = resize(painting, shape)
+        if strength < 1:
+            lacking = resize(photograph, shape) - resize(resize(photograph, smaller), shape)
+            soft = (soft + (1 - strength) * lacking).clamp(0, 1)
         painting = soft.lerp(in_one_pass(painter, soft, style), OVER * strength)
     return painting
 

@@ -33,6 +33,19 @@ def test_strength_goes_from_the_photograph_to_the_painting(small, picture):
     assert moved[2] < 1.5 * moved[3]
 
 
+@pytest.mark.parametrize("strokes", [2, 8])
+@pytest.mark.parametrize("style", ["one", {"one": 1, "photograph": 3}])
+def test_larger_strokes_too_begin_with_the_photograph(small, picture, style, strokes):
+    pictures = [
+        nst.paint(picture, style, s, painter=small, strokes=strokes) for s in (1e-4, 0.5, 1)
+    ]
+    assert (pictures[0] - picture).abs().max() < 2e-3
+    moved = [(p - picture).square().mean() for p in pictures]
+    assert moved[0] < moved[1] < 1.5 * moved[2]
+    almost = nst.paint(picture, style, 1 - 1e-5, painter=small, strokes=strokes)
+    assert (almost - pictures[2]).abs().max() < 2e-3
+
+
 def test_larger_strokes_are_those_of_a_smaller_copy(small, picture):
     image = resize(picture, (80, 112))
     plain = nst.paint(image, "one", painter=small)
