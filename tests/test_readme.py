@@ -8,6 +8,7 @@ import pytest
 import nst
 from nst.cli.options import parse_transfer
 from nst.cli.painters import paint_parser, train_parser
+from nst.widgets.preview import WHOLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -25,6 +26,10 @@ def test_the_example_prints_the_numbers_it_says(capsys, tmp_path, monkeypatch):
     for ours, theirs in zip(NUMBER.findall(printed), NUMBER.findall(expected), strict=True):
         assert float(ours) == pytest.approx(float(theirs), rel=0.05)
     assert (tmp_path / "cat.png").stat().st_size > 10_000
+
+
+def test_a_painting_in_full_size_is_as_large_as_it_says():
+    assert f"full size, up to {WHOLE // 10**6} megapixels" in " ".join(README.split())
 
 
 def test_every_sample_picture_has_its_source_and_licence():
