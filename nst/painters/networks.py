@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nst.errors import SettingsError
-from nst.files.fields import NAME, is_whole, shown
+from nst.files.fields import NAME, bare, is_whole, shown, whole
 from nst.networks import VGG, load_network
 
 SMALLEST = 1e-5  # added to variances, so that a silent channel is divided by something
@@ -118,17 +118,23 @@ class StylesPainter(Painter):
     ):
         """Raises `SettingsError` for what is no such network, as a file's header may ask for it."""
         super().__init__()
-        self.styles, self.channels, self.blocks = tuple(styles), tuple(channels), blocks
-        if not all(isinstance(name, str) and 0 < len(name) <= NAME for name in self.styles):
-            raise SettingsError(f"styles are names of at most {NAME} characters")
+        self.styles, self.channels, self.blocks = listed(styles), listed(channels), whole(blocks)
+        if not self.styles or not all(
+            isinstance(n, str) and 0 < len(n) <= NAME for n in self.styles
+        ):
+            raise SettingsError(
+                f"styles are a list of names of at most {NAME} characters; not {shown(styles)}"
+            )
+        if len({*self.styles, PHOTOGRAPH}) <= len(self.styles):
+            raise SettingsError(f"each style needs a name of its own, and not '{PHOTOGRAPH}'")
         if len(self.channels) != 3 or not all(is_whole(n, 1, WIDEST) for n in self.channels):
             raise SettingsError(
-                f"channels are three whole numbers from 1 to {WIDEST}; not {shown(self.channels)}"
+                f"channels are three whole numbers from 1 to {WIDEST}; not {shown(channels)}"
             )
-        if not is_whole(blocks, 0, DEEPEST):
+        if not is_whole(self.blocks, 0, DEEPEST):
             raise SettingsError(f"blocks are a number from 0 to {DEEPEST}; not {shown(blocks)}")
         rows = len(self.styles) + 1
-        one, two, three = channels
+        one, two, three = self.channels
         self.down = nn.ModuleList(
             [
                 Layer(3, one, rows, kernel=9),
@@ -136,7 +142,7 @@ class StylesPainter(Painter):
                 Layer(two, three, rows, stride=2),
             ]
         )
-        self.middle = nn.ModuleList([Residual(three, rows) for _ in range(blocks)])
+        self.middle = nn.ModuleList([Residual(three, rows) for _ in range(self.blocks)])
         self.up = nn.ModuleList([Layer(three, two, rows), Layer(two, one, rows)])
         self.out = convolution(one, 3, kernel=5)
 
@@ -277,6 +283,12 @@ class Chain(nn.Sequential):
         for _ in range(count):
             parts += [convolution(channels, channels), nn.ReLU()]
         super().__init__(*parts[:-1])
+
+
+def listed(values: object) -> tuple:
+    """A list's values, its numbers as Python's own; none for what is no list."""
+    values = bare(values)
+    return tuple(map(whole, values)) if isinstance(values, list | tuple) else ()
 
 
 def convolution(

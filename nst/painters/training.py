@@ -6,21 +6,23 @@ transfer minimises too, and their gradients go on into its weights (Johnson et a
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nst.devices import own_modes
+from nst.devices import own_modes, pick_precision
 from nst.errors import SettingsError
-from nst.files.fields import WEIGHT, is_number, is_whole, shown
-from nst.images import load_image
+from nst.files.fields import WEIGHT, bare, is_number, is_whole, shown, whole
+from nst.images import as_image, is_several
 from nst.losses import gram_matrix, total_variation_loss
 from nst.networks import Network, fit_out, load_network
-from nst.painters.networks import Painter, StylesPainter
+from nst.painters.files import is_encoder
+from nst.painters.networks import Painter
 from nst.painters.photographs import Photographs
-from nst.settings import STYLE_LAYERS
+from nst.settings import STYLE_LAYERS, make_settings
 
 # With relu4_2 alone, as the optimiser has it, a painter loses faces and shapes.
 CONTENT_LAYERS = {"relu3_2": 1.0, "relu4_2": 0.5}
@@ -28,6 +30,7 @@ STYLE_SIZE = 448  # pixels, long side of the style pictures, as of the pictures 
 REHEARSALS = 12  # every so many steps the photograph itself is to come out
 TV_WEIGHT = 1.0
 CROPS, MOST = (16, 2048), 256  # pixels of a crop, from what the teacher sees; crops a step
+LONGEST = 10**9  # steps
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class Training:
     """A training that can be watched step by step, stopped, and gone on with.
 
     Attributes:
-        painter: as it is now, to be looked at between two steps.
+        painter: as it is now, to be looked at between two steps. What `load_painter` gives is
+            frozen, and shared by all who paint with it: a copy of it learns.
         number: of steps done.
     """
 
@@ -65,33 +69,39 @@ class Training:
         """Crops of `size` pixels, `batch` a step; the content's layers have weights of their own.
 
         Styles are whatever `load_image` takes, or tensors; for a painter of some styles, these in
-        its order. What is kept of them are their Gram matrices and their conditions. Raises
-        `SettingsError` for numbers that make no sense.
+        its order. What is kept of them are their Gram matrices and their conditions.
+
+        Raises:
+            SettingsError: numbers, a precision or layers that make no sense; too few styles, or
+                others than the painter's.
+            ImageError: a style that cannot be read.
         """
-        check(size, batch, style_weight)
-        self.painter, self.photographs = painter.train(), photographs
-        self.size, self.batch, self.style_weight = size, batch, style_weight
-        self.content_layers = content_layers
+        self.size, self.batch, self.style_weight = checked(size, batch, style_weight)
+        others = make_settings(seed=seed, content_layers=content_layers)
+        self.content_layers = others.content_layers
         self.device = next(painter.parameters()).device
+        precision = pick_precision(precision, self.device)
+        styles = list(styles) if is_several(styles) else [styles]
+        names = names_of(painter, styles)
+        self.painter, self.photographs = learner(painter).train(), photographs
         teacher = network or load_network()
         self.teacher = fit_out(teacher, self.device, precision)
         self.rounding = torch.autocast(
             self.device.type, torch.bfloat16, enabled=precision == "bfloat16"
         )
-        named = painter.styles if isinstance(painter, StylesPainter) else [None] * len(styles)
-        seen = [self.look(s, n) for s, n in zip(styles, named, strict=True)]
+        seen = [self.look(s, n) for s, n in zip(styles, names, strict=True)]
         self.conditions = torch.cat([condition for condition, _ in seen])
         self.grams = {n: torch.cat([grams[n] for _, grams in seen]) for n in STYLE_LAYERS}
-        learned = [p for p in painter.parameters() if p.requires_grad]
+        learned = [p for p in self.painter.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(learned, lr=0.0)
-        self.chance = torch.Generator().manual_seed(seed)
+        self.chance = torch.Generator().manual_seed(others.seed)
         self.number = 0
 
     @torch.no_grad()
     def look(self, style: Any, name: str | None) -> tuple[Tensor, dict[str, Tensor]]:
         """What a style is to the painter, and what it is to the teacher."""
-        picture = style if isinstance(style, Tensor) else load_image(style, STYLE_SIZE)
-        picture = picture.to(self.device)
+        size = None if isinstance(style, Tensor) else STYLE_SIZE
+        picture = as_image(style, size, self.device)
         grams = {n: gram_matrix(f) for n, f in self.teacher(picture, STYLE_LAYERS).items()}
         return self.painter.condition(picture if name is None else name), grams
 
@@ -118,31 +128,84 @@ class Training:
         return loss.item(), content.item(), style.item()
 
     def run(self, steps: int, rate: float = 2e-3) -> Iterator[Lesson]:
-        """Train up to step `steps`; the rate of Adam falls from `rate` to 0 as a cosine."""
+        """Train up to step `steps`; the rate of Adam falls from `rate` to 0 as a cosine.
+
+        Raises:
+            SettingsError: numbers that make no sense.
+        """
+        steps, rate = whole(steps), bare(rate)
+        if not is_whole(steps, 0, LONGEST):
+            raise SettingsError(f"steps are a whole number from 0 to {LONGEST}; not {shown(steps)}")
+        if not is_number(rate, 0, 1):
+            raise SettingsError(f"rate is a number from 0 to 1; not {shown(rate)}")
         while self.number < steps:
             now = rate * (1 + math.cos(math.pi * self.number / steps)) / 2
             loss, content, style = self.step(now)
             yield Lesson(self.number, steps, loss, content, style)
 
     def state(self) -> dict[str, Any]:
-        """All that `load` needs to go on as if it had never stopped."""
+        """All that `load` needs to go on as if it had never stopped; it stays as it is."""
         return {
-            "painter": self.painter.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "styles": self.painter.styles,
+            "painter": deepcopy(self.painter.state_dict()),
+            "optimizer": deepcopy(self.optimizer.state_dict()),
             "chance": self.chance.get_state(),
             "number": self.number,
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on where a training of the same painter and pictures was."""
+        """Go on where a training of the same painter and pictures was.
+
+        Raises:
+            SettingsError: it is no such state; this training then stays as it was.
+        """
+        before = self.state()
+        try:
+            self._load(state)
+        except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            self._load(before)
+            styles = ", ".join(self.painter.styles) or "any style"
+            raise SettingsError(
+                f"this is no state of a training of the same painter, of {styles}: give what "
+                "`state` of one gave"
+            ) from error
+
+    def _load(self, state: dict[str, Any]) -> None:
+        same, number = self.painter.styles, state["number"]
+        if tuple(state.get("styles", same)) != same or not is_whole(number, 0, LONGEST):
+            raise ValueError("another painter, or no state")
         self.painter.load_state_dict(state["painter"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.chance.set_state(state["chance"])
-        self.number = state["number"]
+        # The optimiser would change what it is given, at each of its steps.
+        self.optimizer.load_state_dict(deepcopy(state["optimizer"]))
+        self.chance.set_state(state["chance"].cpu())
+        self.number = number
 
 
-def check(size: Any, batch: Any, style_weight: Any) -> None:
-    """Raise the SettingsError of a training's numbers."""
+def learner(painter: Painter) -> Painter:
+    """The painter, or a copy that can learn of one that is frozen."""
+    if any(values.requires_grad for values in painter.parameters()):
+        return painter
+    painter = deepcopy(painter)
+    for name, values in painter.named_parameters():
+        values.requires_grad_(not is_encoder(name))
+    return painter
+
+
+def names_of(painter: Painter, styles: Sequence[Any]) -> Sequence[str | None]:
+    """The name of each style, None for a painter of any; the SettingsError of their number."""
+    if not styles:
+        raise SettingsError("give at least one style to learn")
+    if painter.styles and len(styles) != len(painter.styles):
+        raise SettingsError(
+            f"the painter learns {', '.join(painter.styles)}: give a picture of each, in this "
+            f"order; not {len(styles)} of them"
+        )
+    return painter.styles or [None] * len(styles)
+
+
+def checked(size: Any, batch: Any, style_weight: Any) -> tuple[int, int, float]:
+    """A training's numbers as Python's own; the SettingsError of one that makes no sense."""
+    size, batch, style_weight = whole(size), whole(batch), bare(style_weight)
     low, high = CROPS
     if not is_whole(size, low, high):
         raise SettingsError(
@@ -154,6 +217,7 @@ def check(size: Any, batch: Any, style_weight: Any) -> None:
         raise SettingsError(
             f"style_weight is a number from 0 to {WEIGHT:g}; not {shown(style_weight)}"
         )
+    return size, batch, style_weight
 
 
 def losses(

@@ -1,10 +1,11 @@
 """How painters learn, on the smallest of them."""
 
+import numpy as np
 import pytest
 import torch
 
 import nst
-from nst.painters import AnyPainter, Photographs, StylesPainter, Training
+from nst.painters import AnyPainter, Photographs, StylesPainter, Training, save_painter
 from nst.painters.training import losses, relative
 
 
@@ -29,13 +30,97 @@ def test_it_lowers_the_loss(photographs, other):
 
 
 def test_it_goes_on_as_if_it_had_never_stopped(photographs, other):
+    """From a state that stays as it was, however often and wherever it is gone on from."""
     whole = [lesson.loss for lesson in training(photographs, other).run(4)]
-    first, second = training(photographs, other), training(photographs, other, seed=7)
+    first, second, third = (training(photographs, other, seed) for seed in (0, 7, 8))
     for lesson in first.run(4):
         if lesson.number == 2:
             break
-    second.load(first.state())
-    assert [lesson.loss for lesson in second.run(4)] == pytest.approx(whole[2:], rel=1e-5)
+    state = first.state()
+    for _ in first.run(4):
+        pass
+    for one in (second, third):
+        one.load(state)
+        assert [lesson.loss for lesson in one.run(4)] == pytest.approx(whole[2:], rel=1e-5)
+
+
+def test_going_on_from_a_painter_that_others_paint_with(small, photographs, picture, tmp_path):
+    path = save_painter(small, tmp_path / "own.safetensors")
+    for given, styles in ((path, [picture, picture]), ("any", [picture])):
+        painter = nst.load_painter(given)
+        before = {name: values.clone() for name, values in painter.state_dict().items()}
+        one = Training(painter, photographs, styles, size=32, batch=1)
+        next(one.run(9))
+        now = one.painter.state_dict()
+        changed = {name for name, values in before.items() if not now[name].equal(values)}
+        assert {n for n, p in one.painter.named_parameters() if p.requires_grad} >= changed
+        assert len(changed) > 5
+        assert not [name for name in changed if name.startswith("encoder.")]
+        assert all(painter.state_dict()[name].equal(values) for name, values in before.items())
+
+
+def test_numbers_of_every_kind(photographs, picture):
+    painter = StylesPainter(("own",), np.array([4, 4, 4]), np.int64(1))
+    numbers = {"size": np.int64(32), "batch": torch.tensor(1), "style_weight": np.float32(2)}
+    one = Training(painter, photographs, picture, seed=np.int64(3), **numbers)
+    assert [lesson.number for lesson in one.run(np.int64(1), np.float32(0.01))] == [1]
+    save = painter.channels, painter.blocks, one.size
+    assert repr(save) == "((4, 4, 4), 1, 32)"
+
+
+@pytest.mark.parametrize(
+    ("styles", "options", "words"),
+    [
+        (1, {}, "the painter learns one, two: give a picture of each"),
+        (3, {}, "not 3 of them"),
+        (0, {}, "at least one style"),
+        (2, {"precision": "float16"}, "precision is one of"),
+        (2, {"size": 32.5}, "size is that of the crops"),
+        (2, {"seed": -1}, "seed is a whole number"),
+        (2, {"content_layers": {}}, "at least one layer"),
+        (2, {"content_layers": {"relu1_1": "much"}}, "weights are numbers"),
+    ],
+)
+def test_what_makes_no_sense_is_one_sentence(small, photographs, picture, styles, options, words):
+    with pytest.raises(nst.SettingsError, match=words):
+        Training(small, photographs, [picture] * styles, **options)
+
+
+@pytest.mark.parametrize(
+    ("styles", "words"),
+    [
+        (("a", "a"), "a name of its own"),
+        (("photograph",), "and not 'photograph'"),
+        ("starry", "a list of names"),
+        ((), "a list of names"),
+        ({"a", "b"}, "a list of names"),
+        (None, "a list of names"),
+        (("a", 5), "a list of names"),
+    ],
+)
+def test_names_of_styles_are_a_list_of_different_ones(styles, words):
+    with pytest.raises(nst.SettingsError, match=words):
+        StylesPainter(styles)
+
+
+def test_a_state_of_something_else_changes_nothing(photographs, other, picture):
+    one = training(photographs, other)
+    next(one.run(4))
+    good, before = one.state(), one.state()
+    named = Training(StylesPainter(["b"], (4, 4, 4), 1), photographs, [other], size=32, batch=1)
+    wider = Training(StylesPainter(["own"], (4, 4, 6), 1), photographs, [other], size=32, batch=1)
+    bad = [{}, None, 5, named.state(), wider.state(), good | {"number": "one"}]
+    bad += [good | {"optimizer": {}}, good | {"chance": None}]
+    for state in bad:
+        with pytest.raises(nst.SettingsError, match="no state of a training of the same painter"):
+            one.load(state)
+        now = one.state()
+        assert all(now["painter"][n].equal(values) for n, values in before["painter"].items())
+        assert now["number"] == 1
+    for numbers, words in ((("many",), "steps are"), ((4, float("nan")), "rate is a number")):
+        with pytest.raises(nst.SettingsError, match=words):
+            next(one.run(*numbers))
+    one.load({name: values for name, values in good.items() if name != "styles"})  # as they were
 
 
 def test_any_style_is_learned_without_the_encoder(photographs, picture, other):
