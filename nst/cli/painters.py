@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from tqdm import tqdm
@@ -26,7 +27,6 @@ from nst.painters import (
     read_photographs,
     save_painter,
 )
-from nst.painters.networks import PHOTOGRAPH
 from nst.painters.training import STYLE_SIZE
 
 PAINT_EPILOG = """\
@@ -110,12 +110,10 @@ def train_a_painter(arguments: Sequence[str]) -> int:
     with refusing(out, WeightsError):
         check_place(out)
     names = [Path(style).stem for style in options.styles]
-    if len(set(names)) < len(names) or PHOTOGRAPH in names:
-        raise SettingsError(f"each style needs a name of its own, and not '{PHOTOGRAPH}'")
     place = pick_device(options.device)
+    painter = StylesPainter(names, options.channels, options.blocks).to(place)
     styles = [as_image(style, STYLE_SIZE, place) for style in options.styles]
     photographs = read_photographs(pictures_in(options.photos))
-    painter = StylesPainter(names, options.channels, options.blocks).to(place)
     given = options.size, options.batch, options.style_weight
     training = Training(painter, photographs, styles, *given)
     status = 0
@@ -126,8 +124,10 @@ def train_a_painter(arguments: Sequence[str]) -> int:
                 bar.update()
     except KeyboardInterrupt:
         status = 130
-    save_painter(painter, out)
-    print_line(f"{out}: {training.number} steps; nst paint PHOTO {names[0]} --painter {out}")
+    learned = {"photographs": len(photographs.pictures), "steps": training.number}
+    save_painter(painter, out, {"styles": names} | learned)
+    again = f"nst paint PHOTO {quote(names[0])} --painter {quote(str(out))}"
+    print_line(f"{out}: {training.number} steps; {again}")
     return status
 
 

@@ -4,7 +4,7 @@ import json
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +14,7 @@ from nst.devices import pick_device
 from nst.errors import WeightsError
 from nst.files import write_atomically
 from nst.files.checkpoints import PACKAGED
+from nst.files.encoding import as_json
 from nst.files.weights import find, read_weights
 from nst.painters.networks import AnyPainter, Painter, StylesPainter
 
@@ -28,6 +29,7 @@ def save_painter(
     What belongs to the encoder is left out, since it comes with the package.
 
     Raises:
+        SettingsError: `about` does not fit into JSON.
         WeightsError: the file cannot be written.
     """
     state = painter.state_dict().items()
@@ -36,7 +38,8 @@ def save_painter(
     if isinstance(painter, StylesPainter):
         header = {"painter": "styles", "styles": painter.styles}
         header |= {"channels": painter.channels, "blocks": painter.blocks}
-    content = save(learned, {"nst": json.dumps(header)})
+    text = as_json(header if about is None else header | {"about": about})
+    content = save(learned, {"nst": cast(str, text)})
     return write_atomically(Path(path), lambda file: file.write(content), WeightsError)
 
 
@@ -46,7 +49,8 @@ def load_painter(
     """A painter: "styles" (the package's own, of its seven styles), "any", or a file of one.
 
     Its attribute `styles` holds the names of the styles that it was taught; for a painter of any
-    style there are none. Painters are kept: the same file gives the same one.
+    style there are none. `about` holds what `save_painter` was told, None for nothing. Painters
+    are kept: the same file gives the same one.
 
     Raises:
         SettingsError: there is no such device.
@@ -68,6 +72,8 @@ def _load(path: str, changed: int, device: torch.device) -> Painter:
         raise WeightsError(f"{path} holds no painter; nst.load_painter('styles') is one") from error
     if strange or not all(map(is_encoder, missing)):
         raise WeightsError(f"{path} holds another painter than it says; get it again")
+    about = header.get("about")
+    painter.about = about if isinstance(about, dict) else None
     layout = torch.contiguous_format if device.type == "mps" else torch.channels_last
     return painter.eval().requires_grad_(False).to(device).to(memory_format=layout)
 

@@ -8,7 +8,7 @@ second they are the deviations and means that the teacher sees in the style pict
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +55,7 @@ class Painter(nn.Module):
     """
 
     styles: tuple[str, ...] = ()  # that it was taught, by name
+    about: dict[str, Any] | None = None  # how it was made, if its file says so
     stride = 4  # pixels for each activation of the coarsest layer
     # How far the first and the last part see at most, in pixels and in activations of the middle.
     margins = (8, 4)

@@ -1,5 +1,7 @@
 """The commands `nst paint` and `nst train`."""
 
+import shlex
+
 import pytest
 from PIL import Image
 
@@ -31,13 +33,18 @@ def test_frames_in_one_pass(pictures, picture, capsys, tmp_path):
 
 
 def test_a_painter_of_ones_own(pictures, picture, capsys, tmp_path):
+    """The command that it prints can be copied, whatever the files are called."""
     nst.save_image(picture, tmp_path / "photos" / "a.png")
-    line = "train style.png --photos photos -o own.safetensors --steps 2 --size 32 --batch 1"
-    status, out, _ = run(capsys, *line.split(), "--channels", "4,4,4", "--blocks", 1)
+    (tmp_path / "style.png").rename(tmp_path / "it's my style.png")
+    line = "--photos photos --steps 2 --size 32 --batch 1 --channels 4,4,4 --blocks 1"
+    given = ["it's my style.png", "-o", "my $own.safetensors", *line.split()]
+    status, out, _ = run(capsys, "train", *given)
     assert status == 0
-    assert "nst paint PHOTO style --painter own.safetensors" in out
-    status, _, _ = run(capsys, "paint", "content.png", "style", "--painter", "own.safetensors")
-    assert status == 0
+    command = shlex.split(out.partition("; ")[2].replace("PHOTO", "content.png"))
+    assert command[-1] == "my $own.safetensors"
+    assert run(capsys, *command[1:])[0] == 0
+    about = {"styles": ["it's my style"], "photographs": 1, "steps": 2}
+    assert nst.load_painter("my $own.safetensors").about == about
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,20 @@ def test_a_painter_comes_back_from_its_file(small, picture, tmp_path):
     torch.testing.assert_close(nst.paint(picture, "two", painter=path), expected)
 
 
+def test_a_painters_file_says_how_it_was_made(small, tmp_path):
+    about = {"photographs": np.int64(3), "from": "köln"}
+    path = save_painter(small, tmp_path / "own.safetensors", about)
+    assert nst.load_painter(path).about == {"photographs": 3, "from": "köln"}
+    assert nst.load_painter(save_painter(small, tmp_path / "bare.safetensors")).about is None
+    with pytest.raises(nst.SettingsError, match="JSON"):
+        save_painter(small, path, {"file": object()})
+
+
+@pytest.mark.parametrize("about", [5, ["many"], "words", float("nan")])
+def test_what_is_no_account_of_it_is_none(small, tmp_path, about):
+    assert nst.load_painter(save_painter(small, tmp_path / "a.safetensors", about)).about is None
+
+
 def test_the_shipped_painters():
     styles, any_style = nst.load_painter(), nst.load_painter("any")
     assert set(styles.styles) == set(nst.sample_names()["style"])
