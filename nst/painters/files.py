@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -58,6 +59,12 @@ def load_painter(
     """
     path = SHIPPED.get(str(painter)) or find(painter)
     return _load(str(path), path.stat().st_mtime_ns, pick_device(device))
+
+
+def knows(painter: Painter, styles: Sequence[Any]) -> bool:
+    """Whether it was taught all these styles; a file of such a name comes first, as elsewhere."""
+    names = [style for style in styles if isinstance(style, str) and style in painter.styles]
+    return len(names) == len(styles) and not any(Path(name).is_file() for name in names)
 
 
 @lru_cache(maxsize=8)

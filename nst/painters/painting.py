@@ -13,7 +13,7 @@ from nst.devices import check_computes, own_modes, pick_device
 from nst.errors import SettingsError
 from nst.files.fields import WEIGHT, bare, is_number
 from nst.images import Picture, as_image, is_several, resize
-from nst.painters.files import load_painter
+from nst.painters.files import knows, load_painter
 from nst.painters.networks import Painter, mixed
 from nst.painters.tiles import in_one_pass, own_condition
 from nst.painters.training import STYLE_SIZE
@@ -38,7 +38,8 @@ def paint(
     Args:
         content_image: whatever `load_image` takes, or a tensor (1, 3, H, W) in [0, 1].
         style_image: a style, a list of them that have equal shares, or a dict of shares by style.
-            A style is a name that the painter was taught, or any picture.
+            A style is a name that the painter was taught (unless no painter is named: a file of
+            that name comes first), or any picture.
         strength: from 0, exactly the photograph, to 1, the painting.
         size: long side in pixels; None for the photograph's own.
         strokes: how large strokes are, from 1, that of a style picture some 400 pixels wide, to 64.
@@ -128,7 +129,7 @@ def pick_painter(
     """The painter asked for, on the device; by default by the styles."""
     if painter is None:
         taught = load_painter("styles", place)
-        if all(isinstance(style, str) and style in taught.styles for style in styles):
+        if knows(taught, styles):
             return taught
         painter = "any"
     if isinstance(painter, Painter):

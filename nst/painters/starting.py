@@ -8,7 +8,7 @@ from torch import Tensor
 from nst.control.regions import regions
 from nst.devices import own_modes
 from nst.images import fit
-from nst.painters.files import load_painter
+from nst.painters.files import knows, load_painter
 from nst.painters.networks import mixed
 from nst.painters.tiles import in_one_pass
 from nst.painters.training import STYLE_SIZE
@@ -33,7 +33,7 @@ def first_painting(
     taught = load_painter("styles", content.device)
     names = settings.styles * len(styles) if len(settings.styles) == 1 else settings.styles
     of_own_colours = settings.colour in ("style", "content")
-    if names and of_own_colours and all(name in taught.styles for name in names):
+    if names and of_own_colours and knows(taught, names):
         painter, conditions = taught, [taught.condition(name) for name in names]
     else:
         painter = load_painter("any", content.device)

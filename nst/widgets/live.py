@@ -15,6 +15,7 @@ from nst.control.regions import spread
 from nst.devices import pick_device
 from nst.images import preprocess_image
 from nst.painters import load_painter
+from nst.painters.files import knows
 from nst.painters.networks import mixed
 from nst.painters.painting import in_strokes
 from nst.painters.starting import joined
@@ -61,7 +62,7 @@ class Easel:
             return content.cpu()
         used = settings.used(len(settings.styles))
         names = spread(settings.styles, used)
-        kind = "styles" if set(names) <= set(load_painter("styles", self.place).styles) else "any"
+        kind = "styles" if knows(load_painter("styles", self.place), names) else "any"
         rows = [self.condition(kind, name) for name in names]
 
         def pass_by(row: Tensor) -> Tensor:

@@ -166,6 +166,18 @@ def test_a_run_can_begin_with_one_pass(picture, other):
     assert (run.image - nst.paint(picture, other)).abs().max() < 1 / 255
 
 
+def test_a_file_comes_before_a_style_of_its_name(picture, other, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    taught = nst.paint(picture, "ink")
+    nst.save_image(other, "ink.png").rename("ink")
+    expected = nst.paint(picture, nst.load_image("ink"))
+    assert not torch.allclose(expected, taught, atol=0.05)
+    assert nst.paint(picture, "ink").equal(expected)
+    assert nst.paint(picture, "ink", painter="styles").equal(taught)
+    run = nst.style_transfer(picture, "ink", init="painter", num_steps=0, sizes=56)
+    assert (run.image - expected).abs().max() < 1 / 255
+
+
 @pytest.mark.parametrize("weights", [(), (2.0, 0.5), (0.0, 1.0)])
 def test_each_region_begins_in_its_own_style_as_thick_as_its_weight(picture, weights):
     run = nst.style_transfer(

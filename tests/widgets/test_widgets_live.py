@@ -292,3 +292,12 @@ def test_the_painting_in_full_size(view, picture):
         assert (saved.format, saved.size) == (name, (picture.shape[-1], picture.shape[-2]))
     assert export.download.name == "picture-ink.png"
     assert not export.button.disabled
+
+
+def test_a_file_comes_before_a_style_of_its_name(library, other, tmp_path, monkeypatch):
+    """As in the run that goes on from the painting."""
+    monkeypatch.chdir(tmp_path)
+    nst.save_image(other, "ink.png").rename("ink")
+    painted = Easel(library).paint(wish(styles=("ink",)), 40)
+    photograph = preprocess_image(library.open("photo.png"), 40)
+    assert (painted - nst.paint(photograph, nst.load_image("ink"))).abs().max() < 1e-5
