@@ -4,8 +4,9 @@
     python tools/train_painters.py any --photos FOLDER --paintings FOLDER
 
 After an interruption (Ctrl-C) the same command goes on, also with another size, batch, style weight
-or number of steps. Every few minutes it prints the losses on pictures that were held out, and
-writes a sheet of paintings beside the weights.
+or number of steps. With other photographs it decodes these; other styles need another --out. Every
+few minutes it prints the losses on pictures that were held out, and writes a sheet of paintings
+beside the weights.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.errors import SettingsError
 from nst.images import load_image, save_image
 from nst.losses import gram_matrix
 from nst.painters.files import save_painter
@@ -51,7 +53,7 @@ def main() -> None:
     )
     state = args.out.with_suffix(".state.pt")
     if state.exists():
-        training.load(torch.load(state, map_location=device, weights_only=True))
+        go_on(training, state)
     watch(training, args, state, held_photos, held_styles)
 
 
@@ -75,15 +77,29 @@ def split(folder: Path, kind: str) -> tuple[list[Path], list[Path]]:
 
 
 def cached(files: list[Path], path: Path) -> Photographs:
-    """The photographs, decoded once."""
-    if path.exists():
+    """The photographs, decoded once, and anew if the files are others by name or size."""
+    listed = [(file.name, file.stat().st_size) for file in files]
+    kept = torch.load(path, weights_only=True) if path.exists() else None
+    if isinstance(kept, dict) and kept["files"] == listed:
         photographs = Photographs([torch.zeros(1, 3, 1, 1)])
-        photographs.pictures = torch.load(path)
+        photographs.pictures = kept["pictures"]
         return photographs
+    if kept is not None:
+        print(f"{path} is of other photographs: they are decoded anew")
     photographs = read_photographs(files)
     path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(photographs.pictures, path)
+    torch.save({"files": listed, "pictures": photographs.pictures}, path)
     return photographs
+
+
+def go_on(training: Training, state: Path) -> None:
+    """Go on with the training that was kept there; ends the program if that is another one."""
+    try:
+        training.load(torch.load(state, map_location=training.device, weights_only=True))
+    except SettingsError as error:
+        raise SystemExit(
+            f"{state}: {error}; for other styles or shapes take another --out"
+        ) from error
 
 
 def watch(
@@ -152,7 +168,8 @@ def report(
         f"{time.strftime('%H:%M:%S')} step {lesson.number}: content {means[0]:.3f} style "
         f"{means[1]:.3f}; held out {content:.3f} {looks:.3f} ({by_style})"
     )
-    save_painter(painter, args.out)
+    learned = {"photographs": len(training.photographs.pictures), "steps": lesson.number}
+    save_painter(painter, args.out, {"styles": list(painter.styles)} | learned)
     painter.train()
 
 
