@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nst.cli.targets import STREAM, Target, read_streams
+from nst.cli.targets import STREAM, Target, looked_at, read_streams, spare
 from nst.errors import ImageError, SettingsError
 from nst.files import expand, write_json
 from nst.files.encoding import SAVE_OPTIONS
@@ -32,8 +32,9 @@ def paint_film(given: dict[str, Any], machine: dict[str, Any], target: Target) -
     folder, given = Path(given["content"]), {n: v for n, v in given.items() if n != "content"}
     frames, results = frames_in(folder), folder_of(target.path, folder)
     targets = [replace(target, path=results / name) for name in result_names(frames, target)]
-    for each in targets:
-        each.check()
+    pictures = looked_at(given)
+    for frame, each in zip(frames, targets, strict=True):
+        each.check(str(frame), *pictures)
     settings, status = make_settings(**given), 0
     if not settings.styles:
         raise SettingsError("give a style picture after the folder, such as: nst frames starry")
@@ -45,7 +46,7 @@ def paint_film(given: dict[str, Any], machine: dict[str, Any], target: Target) -
         each.remember(frame)
         result = style_transfer(str(frame), styles, **given, **machine)
         if not number:
-            clear(results, [each.path.name for each in targets])
+            clear(results, [each.path.name for each in targets], pictures)
         each.write(result)
         status = max(status, each.report(result))
         if result.reason == "interrupted":
@@ -91,12 +92,16 @@ def result_names(frames: Sequence[Path], target: Target) -> list[str]:
     return names
 
 
-def clear(folder: Path, names: list[str]) -> None:
-    """Remove what an earlier run left in the folder, and note what this one writes there."""
+def clear(folder: Path, names: list[str], pictures: Sequence[Any]) -> None:
+    """Remove what an earlier run left in the folder, and note what this one writes there.
+
+    The pictures that this one looks at stay.
+    """
     for name in listed_in(folder / LIST):
         path = folder / Path(name).name
-        with suppress(OSError, ValueError):  # a folder, or no name of a file
+        with suppress(OSError, ValueError):  # a folder, no name of a file, or one of the pictures
             if path.suffix.lower() in SAVE_OPTIONS:
+                spare(pictures, path)
                 path.unlink(missing_ok=True)
     write_json(folder / LIST, {"frames": names})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from nst.cli.options import grid_parser
 from nst.cli.output import print_line
-from nst.cli.targets import WRITTEN
+from nst.cli.targets import WRITTEN, looked_at, spare
 from nst.errors import SettingsError
 from nst.files import expand, write_atomically
 from nst.grids.experiments import grid
@@ -27,12 +27,16 @@ def paint_grid(*arguments: str) -> int:
     options = grid_parser().parse_args(arguments)
     plots = load_plots()
     folder = expand(options.output or Path(options.file.stem), SettingsError)
-    experiment = grid(folder=folder, executor=options.executor, **read_grid(options.file))
+    given = read_grid(options.file)
+    figures = {name: folder / f"{name}.png" for name in ("contact_sheet", "loss_curves")}
+    for path in figures.values():
+        spare(looked_at(given), path)
+    experiment = grid(folder=folder, executor=options.executor, **given)
     WRITTEN.append(folder)
     experiment.write_csv(folder / "results.csv")
-    for name in ("contact_sheet", "loss_curves"):
+    for name, path in figures.items():
         figure = getattr(plots, name)(experiment)
-        write_atomically(folder / f"{name}.png", partial(figure.savefig, format="png"))
+        write_atomically(path, partial(figure.savefig, format="png"))
     print_line(f"{folder}: {experiment.summary()}")
     for cell in experiment.cells:
         if cell.error:

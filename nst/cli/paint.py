@@ -1,6 +1,7 @@
 """The command `nst CONTENT STYLE`: one transfer, its picture and its frames."""
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from nst.cli.film import FILM, paint_film
 from nst.cli.output import print_line
-from nst.cli.targets import STREAM, Target, is_folder, read_streams
+from nst.cli.targets import STREAM, Target, is_at, is_folder, looked_at, read_streams
 from nst.errors import ImageError, SettingsError
 from nst.files import check_place, expand, refusing, write_atomically
 from nst.files.together import settle
@@ -34,8 +35,8 @@ def paint(options: argparse.Namespace) -> int:
         if every or folder:
             raise SettingsError("--save-every and --resume are for one picture, not for frames")
         return paint_film(given, machine, target if options.output else replace(target, path=FILM))
-    target.check(given.get("content"), *(given.get("styles") or ()))
     frames = Frames(target.path, every)
+    check_places(given, target, frames)
     run = expand(folder, SettingsError) if folder else None
     if run:
         with refusing(run, SettingsError):
@@ -57,6 +58,13 @@ def paint(options: argparse.Namespace) -> int:
     if frames.problem:
         raise frames.problem
     return status
+
+
+def check_places(given: dict[str, Any], target: Target, frames: "Frames") -> None:
+    """Raise now what writing would raise, or replace of the pictures that the run looks at."""
+    pictures = looked_at(given)
+    target.check(*pictures)
+    frames.check(pictures)
 
 
 def settings_of(given: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +101,7 @@ def go_on(
 ) -> Result:
     """Go on with the run in the folder, perhaps for another number of steps."""
     saved = make_settings(**read_settings(run / "settings.json")).to_dict()
+    check_places(saved, target, frames)
     content = given.get("content") or saved["content"]
     if content == str(STREAM):
         given = {name: value for name, value in given.items() if name != "content"}
@@ -140,6 +149,15 @@ class Frames:
         self.every = every
         self.paths: list[Path] = []
         self.problem: ImageError | None = None
+
+    def check(self, pictures: Sequence[str]) -> None:
+        """Raise the SettingsError of pictures that would be taken for an earlier run's frames."""
+        folder = os.path.realpath(expand(self.folder))
+        if self.every and any(is_at(os.path.dirname(it), folder) for it in pictures):  # noqa: PTH120
+            raise SettingsError(
+                f"one of the pictures is in '{self.folder}', which gets those of --save-every: "
+                "give -o another file"
+            )
 
     def __call__(self, step: Step) -> bool:
         """Write the step's picture, if it is its turn; stop the run if that fails."""

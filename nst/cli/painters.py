@@ -1,7 +1,6 @@
 """The commands `nst paint` and `nst train`: pictures in one pass, and painters of one's own."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from tqdm import tqdm
 from nst.cli.film import FILM, clear, folder_of, frames_in, result_names
 from nst.cli.options import add_output, described, listed
 from nst.cli.output import print_line
-from nst.cli.targets import STREAM, Target, is_at, is_folder, read_streams
+from nst.cli.targets import STREAM, Target, is_folder, read_streams, spare
 from nst.devices import pick_device
 from nst.errors import SettingsError, WeightsError
 from nst.files import check_place, expand, refusing
@@ -87,13 +86,13 @@ def paint_frames(folder: Path, shares: dict[Any, float], given: dict[str, Any], 
     """Paint every picture in a folder into the folder `to.path`; returns the exit status."""
     frames, results = frames_in(folder), folder_of(to.path, folder)
     targets = [replace(to, path=results / name) for name in result_names(frames, to)]
-    for each in targets:
-        each.check()
+    for frame, each in zip(frames, targets, strict=True):
+        each.check(str(frame), *shares)
     for number, (frame, each) in enumerate(zip(tqdm(frames), targets, strict=True)):
         each.remember(frame)
         painting = paint(frame, shares, **given)
         if not number:
-            clear(results, [each.path.name for each in targets])
+            clear(results, [each.path.name for each in targets], list(shares))
         each.put(painting)
     print_line(f"{results}: {len(frames)} pictures, each painted in one pass")
     return 0
@@ -103,8 +102,8 @@ def train_a_painter(arguments: Sequence[str]) -> int:
     """The command `nst train`; returns the exit status."""
     options = train_parser().parse_intermixed_args(list(arguments))
     out = expand(options.output, WeightsError)
-    if any(is_at(style, os.path.realpath(out)) for style in options.styles):
-        raise SettingsError(f"'{out}' is one of the pictures: give -o another")
+    files = pictures_in(options.photos)
+    spare([*options.styles, *map(str, files)], out)
     if options.steps < 1:
         raise SettingsError(f"--steps is a number of steps, 1 or more; not {options.steps}")
     with refusing(out, WeightsError):
@@ -113,7 +112,7 @@ def train_a_painter(arguments: Sequence[str]) -> int:
     place = pick_device(options.device)
     painter = StylesPainter(names, options.channels, options.blocks).to(place)
     styles = [as_image(style, STYLE_SIZE, place) for style in options.styles]
-    photographs = read_photographs(pictures_in(options.photos))
+    photographs = read_photographs(files)
     given = options.size, options.batch, options.style_weight
     training = Training(painter, photographs, styles, *given)
     status = 0

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nst.images import Source, as_file, open_outline, save_image
 from nst.runs.results import Result
 
 STREAM = Path("-")  # standard input, or PNG to standard output
+PICTURES = ("content", "style", "styles", "masks", "style_masks", "init")  # settings that name some
 WRITTEN: list[Path] = []  # pictures, and folders of them, that this command has written so far
 
 
@@ -48,9 +50,7 @@ class Target:
     def check(self, *pictures: Any) -> None:
         """Raise now what `write` would raise after the work is done, or replace of the pictures."""
         if self.path != STREAM:
-            place = os.path.realpath(expand(self.path))
-            if any(isinstance(it, str) and is_at(it, place) for it in pictures):
-                raise SettingsError(f"'{self.path}' is one of the pictures: give -o another")
+            spare(pictures, self.path)
             check_output(self.path, self.quality, self.keeps)
         elif self.sidecar or self.quality is not None:
             raise SettingsError("standard output gets a PNG and nothing beside it; give -o a file")
@@ -109,6 +109,28 @@ def read_streams(pictures: list[str]) -> list[Any]:
     if str(STREAM) in pictures and sys.stdin is None:
         raise SettingsError("standard input is closed; name a file in the place of '-'")
     return [sys.stdin.buffer.read() if name == str(STREAM) else name for name in pictures]
+
+
+def spare(pictures: Iterable[Any], path: Path) -> None:
+    """Raise the SettingsError of a file to be written that is one of the pictures, by name."""
+    place = os.path.realpath(expand(path))
+    if any(isinstance(it, str) and is_at(it, place) for it in pictures):
+        raise SettingsError(f"'{path}' is one of the pictures: give -o another")
+
+
+def looked_at(given: Mapping[str, Any]) -> list[str]:
+    """The pictures that settings name, in lists and among a grid's alternatives too."""
+    return [name for field in PICTURES for name in texts_in(given.get(field))]
+
+
+def texts_in(value: Any) -> list[str]:
+    """All texts in a value of a setting."""
+    if isinstance(value, str):
+        return [value]
+    several = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(several, list | tuple):
+        return []
+    return [text for one in several for text in texts_in(one)]
 
 
 def is_at(name: str, place: str) -> bool:

@@ -235,6 +235,59 @@ def test_no_picture_is_replaced_by_what_is_made_of_it(pictures, capsys, tmp_path
     assert (tmp_path / output).read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train style.png --photos here --steps 1 -o here/a.png",
+        "train style.png --photos here --steps 1 -o ./here/../here/b.jpg",
+        "content.png style.png --mask here/a.png -o here/a.png",
+        "content.png style.png starry --mask left,here/a.png -o ./here/a.png",
+        "content.png style.png --style-mask here/a.png -o here/a.png",
+        "content.png style.png --init here/a.png -o here/a.png",
+        "--resume run -o here/a.png --steps 1",
+        "--resume run -o here/b.jpg --steps 1",
+        "--resume run -o here_frames/0.png --steps 1",
+        "content.png here_frames/0.png -o here.png --save-every 1",
+        "--resume run -o here.png --save-every 1 --steps 1",
+        "frames style.png here/a.png -o here --steps 1",
+        "frames style.png --mask here/a.png -o here --steps 1",
+        "paint frames style.png here/a.png -o here",
+        "frames style.png -o linked --steps 1",
+        "paint frames style.png -o linked",
+        "grid here.toml -o grid",
+    ],
+)
+def test_nor_is_any_other_picture_that_it_looks_at(pictures, picture, capsys, tmp_path, line):
+    kept = ("here/a.png", "here/b.jpg", "frames/a.png", "here_frames/0.png", "grid/loss_curves.png")
+    for name in kept:
+        nst.save_image(picture, name)
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "a.png").symlink_to(tmp_path / "frames" / "a.png")
+    table = (
+        '[fixed]\ncontent="starry"\nnum_steps=1\n[axes]\nstyle=["ink", ["grid/loss_curves.png"]]'
+    )
+    (tmp_path / "here.toml").write_text(table)
+    if "--resume" in line:
+        given = {"masks": "here/b.jpg", "init": "here_frames/0.png", "num_steps": 0, "sizes": 32}
+        nst.style_transfer("here/a.png", "style.png", device="cpu", **given).save("run")
+    before = {name: (tmp_path / name).read_bytes() for name in kept}
+    status, _, err = run(capsys, *line.split())
+    assert (status, err.count("\n")) == (2, 1)
+    assert "one of the pictures" in err
+    assert {name: (tmp_path / name).read_bytes() for name in kept} == before
+
+
+@pytest.mark.parametrize("command", [[], ["paint"]])
+def test_a_style_among_an_earlier_films_results_stays(film, capsys, tmp_path, command):
+    options = FAST[:2] if command else FAST
+    run(capsys, *command, *film, *options, "-o", "painted")
+    style = tmp_path / "painted" / "f10.jpg"
+    before = style.read_bytes()
+    (tmp_path / "frames" / "f10.jpg").unlink()
+    assert run(capsys, *command, "frames", style, *options, "-o", "painted")[0] == 0
+    assert style.read_bytes() == before
+
+
 def test_a_shorter_film_leaves_no_frames_of_the_first(film, capsys, tmp_path):
     run(capsys, *film, *FAST, "-o", "painted")
     (tmp_path / "painted" / "mine.png").write_bytes((tmp_path / "style.png").read_bytes())
