@@ -35,8 +35,9 @@ def paint(options: argparse.Namespace) -> int:
         if every or folder:
             raise SettingsError("--save-every and --resume are for one picture, not for frames")
         return paint_film(given, machine, target if options.output else replace(target, path=FILM))
+    target.check(*looked_at(given))
     frames = Frames(target.path, every)
-    check_places(given, target, frames)
+    frames.check(looked_at(given))
     run = expand(folder, SettingsError) if folder else None
     if run:
         with refusing(run, SettingsError):
@@ -58,13 +59,6 @@ def paint(options: argparse.Namespace) -> int:
     if frames.problem:
         raise frames.problem
     return status
-
-
-def check_places(given: dict[str, Any], target: Target, frames: "Frames") -> None:
-    """Raise now what writing would raise, or replace of the pictures that the run looks at."""
-    pictures = looked_at(given)
-    target.check(*pictures)
-    frames.check(pictures)
 
 
 def settings_of(given: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +95,8 @@ def go_on(
 ) -> Result:
     """Go on with the run in the folder, perhaps for another number of steps."""
     saved = make_settings(**read_settings(run / "settings.json")).to_dict()
-    check_places(saved, target, frames)
+    target.check(*looked_at(saved))
+    frames.check(looked_at(saved))
     content = given.get("content") or saved["content"]
     if content == str(STREAM):
         given = {name: value for name, value in given.items() if name != "content"}

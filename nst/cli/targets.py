@@ -15,6 +15,7 @@ from nst.cli.output import print_line
 from nst.errors import SettingsError
 from nst.files import expand
 from nst.files.encoding import SAVE_OPTIONS, as_json, check_output
+from nst.files.fields import PATH
 from nst.images import Source, as_file, open_outline, save_image
 from nst.runs.results import Result
 
@@ -135,7 +136,9 @@ def texts_in(value: Any) -> list[str]:
 
 def is_at(name: str, place: str) -> bool:
     """Whether a picture of that name is the file at that place."""
-    return "\0" not in name and os.path.realpath(os.path.expanduser(name)) == place  # noqa: PTH111
+    if len(name) > PATH or "\0" in name:  # a mask that is its own file has megabytes
+        return False
+    return os.path.realpath(os.path.expanduser(name)) == place  # noqa: PTH111
 
 
 def is_folder(name: str) -> bool:

@@ -14,6 +14,7 @@ from PIL import Image
 import nst
 from nst.cli import main
 from nst.cli.options import parse_transfer
+from nst.cli.targets import is_at
 
 FAST = ("--size", 32, "--steps", 2, "--device", "cpu")
 
@@ -112,6 +113,7 @@ def test_standard_input_and_output(pictures, tmp_path):
         (["content.png", "style.png", "--resume", "r" * 300], "cannot be written"),
         (["content.png", "style.png\0"], "styles are paths"),
         (["content.png", "style.png", "-o", "a\0.png"], "zero byte"),
+        (["content.png", "style.png", "-o", "."], "no extension"),
         (["content.png", "style.png", "-o", "~nobody-here/a.png"], "cannot be written"),
         (["c" * 5000, "style.png"], "content is a picture's path"),
         (["c" * 400, "style.png"], "cannot be read"),
@@ -275,6 +277,13 @@ def test_nor_is_any_other_picture_that_it_looks_at(pictures, picture, capsys, tm
     assert (status, err.count("\n")) == (2, 1)
     assert "one of the pictures" in err
     assert {name: (tmp_path / name).read_bytes() for name in kept} == before
+
+
+def test_a_mask_that_is_its_own_file_is_no_path(monkeypatch):
+    monkeypatch.setattr(
+        "os.path.realpath", None
+    )  # would look at each of its hundred thousand parts
+    assert not is_at("data:image/png;base64," + "iVB/" * 10**5, "out.png")
 
 
 @pytest.mark.parametrize("command", [[], ["paint"]])
