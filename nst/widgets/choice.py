@@ -15,7 +15,7 @@ from nst.widgets.layout import row
 from nst.widgets.library import Library
 from nst.widgets.parts import button
 from nst.widgets.picture import Picture
-from nst.widgets.regions import Region, tinted
+from nst.widgets.regions import Region, say_elsewhere, tinted
 from nst.widgets.thumbnails import SIDE, Thumbnails, sample_thumbnail, thumbnail
 
 
@@ -100,8 +100,10 @@ class ContentChoice(Choice):
 
     def look(self) -> None:
         """Show the chosen picture, small."""
-        for region in self.regions():
+        regions = self.regions()
+        for region in regions:
             region.look(self.name)
+        say_elsewhere(regions)
         self.draw()
         super().look()
 

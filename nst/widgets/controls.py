@@ -215,7 +215,7 @@ class Controls(ipw.VBox):
 
     def _reset(self) -> None:
         """The defaults, with the pictures, regions, sizes and steps that are there."""
-        kept = self.mixture.changes()
+        kept = self.mixture.pictures()
         self.show(
             make_settings(
                 sizes=whole_numbers(self.sizes.value, "sizes"),

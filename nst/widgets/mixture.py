@@ -14,7 +14,7 @@ from nst.widgets.choice import ContentChoice, StyleChoice
 from nst.widgets.common import View, reduced
 from nst.widgets.library import Library
 from nst.widgets.parts import button, close
-from nst.widgets.regions import TINTS
+from nst.widgets.regions import TINTS, say_elsewhere
 
 STYLES = len(TINTS)  # pictures at once, at most
 ALL = "all"  # the mask of a style picture all of which counts
@@ -74,6 +74,9 @@ class Mixture(ipw.VBox):
         """Take it away; the last one stays."""
         if len(self.styles) > 1:
             self.styles.remove(choice)
+            if len(self.styles) == 1:  # whose share nobody sees any more
+                with self.view.muted():
+                    self.styles[0].share.value = 1
             self._arrange()
             close(choice)
             self.content.draw()
@@ -91,27 +94,40 @@ class Mixture(ipw.VBox):
             choice.several.layout.display = "flex" if several else "none"
         self.box.children = list(self.styles)
         self.more.disabled = len(self.styles) == STYLES
-        self._say_where()
+        say_elsewhere(self.content.regions())
 
     def _regions_changed(self) -> None:
-        self._say_where()
+        say_elsewhere(self.content.regions())
         self.content.draw()
         self.when_changed()
-
-    def _say_where(self) -> None:
-        """Without a region of its own a style is everywhere, or where the others leave room."""
-        some = any(choice.where.mask() for choice in self.styles)
-        for choice in self.styles:
-            choice.where.say_without("everything else" if some else "everywhere")
 
     def changes(self) -> dict[str, Any]:
         """The fields of settings that they say.
 
         Raises:
-            SettingsError: some have a region, and two or more have none.
+            SettingsError: some have a region, and two or more have none; or all shares are 0.
         """
-        # The engine takes what the masks leave for the last picture.
-        order = sorted(self.styles, key=lambda choice: not choice.where.mask())
+        order, changes = self._order(), self.pictures()
+        shares = tuple(choice.share.value for choice in order)
+        if not any(shares):
+            raise SettingsError("all shares of the style pictures are 0; set one of them higher")
+        # Of a mixture they count against each other, and of regions by themselves.
+        if changes["masks"]:
+            changes["mask_weights"] = () if set(shares) == {1} else shares
+        else:
+            changes["style_blend"] = () if len(set(shares)) == 1 else shares
+        for name in ONLY:
+            if all(name in choice.only for choice in order):
+                changes[name] = tuple(choice.only[name] for choice in order)
+        return changes
+
+    def _order(self) -> list[StyleChoice]:
+        """The engine takes what the masks leave for the last picture."""
+        return sorted(self.styles, key=lambda choice: not choice.where.mask())
+
+    def pictures(self) -> dict[str, Any]:
+        """As `changes`, without what is set of each: the pictures and their regions alone."""
+        order = self._order()
         masks = tuple(mask for choice in order if (mask := choice.where.mask()))
         if masks and len(masks) < len(order) - 1:
             raise SettingsError(
@@ -119,19 +135,13 @@ class Mixture(ipw.VBox):
                 "them but the one that gets everything else"
             )
         within = tuple(choice.counts.mask() or ALL for choice in order)
-        shares = tuple(choice.share.value for choice in order)
-        shares = () if len(set(shares)) == 1 and shares[0] else shares
-        changes: dict[str, Any] = {
+        return {
             "styles": tuple(choice.name for choice in order),
             "masks": masks,
             "style_masks": () if set(within) == {ALL} else within,
-            "style_blend": () if masks else shares,
-            "mask_weights": shares if masks else (),
+            "style_blend": (),
+            "mask_weights": (),
         }
-        for name in ONLY:
-            if all(name in choice.only for choice in order):
-                changes[name] = tuple(choice.only[name] for choice in order)
-        return changes
 
     def check(self, content: str, styles: Sequence[str], settings: Settings) -> None:
         """Raise the error of settings that `show` could not show.
@@ -167,5 +177,5 @@ class Mixture(ipw.VBox):
             for choice, value in zip(self.styles, values if isinstance(values, tuple) else (),
                                      strict=False):  # fmt: skip
                 choice.only[name] = value
-        self._say_where()
+        say_elsewhere(self.content.regions())
         self.content.draw()

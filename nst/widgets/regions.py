@@ -1,7 +1,7 @@
 """A part of a picture: painted over it, read from a file, or called by a name."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import ipywidgets as ipw
 from PIL import Image
@@ -140,6 +140,13 @@ class Region(Fold):
             share = f"{100 * share_of(self.values(mask)):.0f} % of {self.of}"
         self.title = f"{self.what}: {share}"
         self.draw()
+
+
+def say_elsewhere(regions: Sequence[Region]) -> None:
+    """Without a region of its own a style is everywhere, or where the others leave room."""
+    some = any(region.mask() for region in regions)
+    for region in regions:
+        region.say_without("everything else" if some else "everywhere")
 
 
 def share_of(mask: Image.Image) -> float:

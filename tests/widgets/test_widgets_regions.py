@@ -96,6 +96,29 @@ def test_styles_without_a_region_get_everything_else(view):
     assert view.controls.settings() == before
 
 
+@pytest.mark.parametrize(
+    ("masks", "styles", "weights"),
+    [(("left",), ("ink",), (3.0,)), (("left", "right"), ("ink", "dots"), (2.0, 2.0))],
+)
+def test_the_weights_of_regions_are_kept_as_they_were(view, masks, styles, weights):
+    """They are factors: twice 2 is not twice 1."""
+    told = {"masks": masks, "styles": styles, "mask_weights": weights, "content": "cat"}
+    view.open_settings(told)
+    assert view.controls.settings() == make_settings(**told)
+
+
+def test_where_a_style_is_painted_is_said_of_the_photograph_that_is_chosen(view):
+    mixture, content = view.controls.mixture, view.controls.content
+    mixture.more.click()
+    one, two = (choice.where for choice in mixture.styles)
+    paint(one, mask_of(view))
+    for name, said in (("cat", "everywhere"), ("picture", "everything else")):
+        content.chosen.value = name
+        assert bool(view.controls.settings().masks) == (name == "picture")
+        assert two.title == f"Where it is painted: {said}"
+        assert ("everywhere" in one.title) == (name == "cat")
+
+
 def test_one_picture_for_two_regions_becomes_two_of_the_same(view):
     settings = view.controls.settings().to_dict() | {"masks": ("left", "right")}
     view.open_settings(settings)

@@ -147,8 +147,20 @@ def test_shares_that_are_all_nought_are_refused():
     for choice in view.controls.mixture.styles:
         choice.share.value = 0
     view.start_button.click()
-    assert "shares of 0 or more, not all 0" in view.error
+    assert view.error == "All shares of the style pictures are 0; set one of them higher."
     assert view.run is None
+    view.controls.defaults.click()  # they have no shares
+    assert (view.error, view.controls.settings().style_blend) == ("", ())
+
+
+def test_the_share_of_a_style_that_is_left_alone_counts_no_more():
+    view = TransferStudio(style=["ink", "dots"], size=64)
+    first, second = view.controls.mixture.styles
+    first.share.value = 0
+    second.remove.click()
+    assert view.controls.settings() == TransferStudio(style="ink", size=64).controls.settings()
+    view.controls.mixture.more.click()
+    assert view.controls.settings().style_blend == ()  # the field is there again, and says 1
 
 
 def test_the_table_of_layers():
