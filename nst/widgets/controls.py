@@ -215,15 +215,15 @@ class Controls(ipw.VBox):
 
     def _reset(self) -> None:
         """The defaults, with the pictures, regions, sizes and steps that are there."""
-        kept = self.mixture.pictures()
-        self.show(
-            make_settings(
-                sizes=whole_numbers(self.sizes.value, "sizes"),
-                num_steps=whole_numbers(self.steps.value, "steps"),
-                content=self.content.name,
-                **{name: kept[name] for name in ("styles", "masks", "style_masks")},
-            )
+        usual = make_settings(
+            sizes=whole_numbers(self.sizes.value, "sizes"),
+            num_steps=whole_numbers(self.steps.value, "steps"),
+            content=self.content.name,
+            **self.mixture.pictures(),
         )
+        with self.view.muted():
+            self.show(usual)
+        self.look.when_changed()
 
 
 def spelled(value: Any) -> str:

@@ -78,6 +78,17 @@ class Run:
         steps = sum(step["number"] > 0 for step in self.history)
         return f"{sizes} px, {steps} step{'s' * (steps != 1)}"
 
+    @property
+    def end(self) -> str:
+        """How it ended, in a sentence."""
+        seconds = spell(self.history[-1]["seconds"])
+        return f"{ENDS[self.reason]} after {seconds}: run {self.number}, {self.remark}."
+
+    def changed(self, settings: Settings) -> str:
+        """In which of the controls' settings these differ from its own, by their names."""
+        now, before = settings.to_dict(), (self.asked or settings).to_dict()
+        return ", ".join(name.replace("_", " ") for name in now if now[name] != before[name])
+
     def take(self, result: Result) -> None:
         """Keep what came out of it."""
         named = replace(result.settings, content=self.settings.content, styles=self.settings.styles)

@@ -56,7 +56,7 @@ class Stage(ipw.VBox):
         self.status.say(text, call=False)
 
     def allow(self, running: bool, can_go_on: bool, known: bool) -> None:
-        """Which buttons can be pressed; `known`: there is a run that has come so far."""
+        """Which buttons can be pressed; `known`: of a run, how far it has come."""
         self.start.disabled = self.refine.disabled = running
         self.stop.disabled = not running
         self.go_on.disabled = running or not can_go_on
@@ -86,14 +86,11 @@ class Stage(ipw.VBox):
             f", {spell(left)} left" if left else ""
         )
 
-    def end(self, run: Run) -> None:
-        """The run has come to its end."""
+    def show(self, run: Run) -> None:
+        """A run's picture, how it came to its end, its curves, and the link to save it."""
         self.progress.value = self.progress.max
         total = run.delivered.get("total")
         self.left.value = "" if total is None else f"loss {total:.4g}"
-
-    def show(self, run: Run) -> None:
-        """A run's picture, its curves, and the link to save it."""
         self.canvas.data, self.canvas.alt = run.png, f"Run {run.title}, {run.remark}"
         self.chart.value = curves(run.history)
         self._offer(run)

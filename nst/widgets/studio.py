@@ -25,7 +25,7 @@ from nst.widgets.keeping import Shelf, find_shelf
 from nst.widgets.library import Library
 from nst.widgets.parts import Fold
 from nst.widgets.preview import Preview
-from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, ENDS, History, Run, spell
+from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, History, Run
 from nst.widgets.stage import PAUSE, Stage
 
 CSS = Path(__file__).with_name("studio.css")
@@ -75,7 +75,8 @@ class TransferStudio(View):
         self.limits = limits or Limits()
         self.run: Run | None = None  # the last that was started
         self.shown: Run | None = None
-        self.last: Result | None = None  # from which the last run can go on
+        self.before: Run | None = None  # that was shown when the last was started
+        self.last: tuple[Run, Result] | None = None  # the last that can go on, and from where
         self.shelf: Shelf | None = None
         self.not_kept = ""  # why the last run was not
         self.controls = Controls(self, self.library, self.limits, tuple(networks))
@@ -164,7 +165,6 @@ class TransferStudio(View):
         if self.work.running:
             return
         self.work.join()  # it may be showing what it has done
-        self.preview.live.forget()
         try:
             asked = self.controls.settings()
             settings = replace(asked, **changes)
@@ -173,8 +173,8 @@ class TransferStudio(View):
         except NstError:
             self.stage.say("No run was started.")
             raise
+        self.preview.live.forget()
         self.run = Run(self.history.next, settings, planned=settings.num_steps[-1], asked=asked)
-        self.last = None
         self.history.add(self.run, self.controls.content.preview.data)
         plan = settings.stages(max(content.size))
         first = self.preview.painting(asked, plan[0][0]) if settings.init == "given" else None
@@ -189,14 +189,14 @@ class TransferStudio(View):
         """Go on with the last run: to its planned end, or beyond it by as many steps again."""
         if self.work.running:
             return
-        if self.run is None or self.last is None or self.last.reason not in CAN_GO_ON:
+        if self.last is None or self.last[1].reason not in CAN_GO_ON:
             raise SettingsError("there is no run that could go on; start one")
-        run, last, steps = self.run, self.last, None
+        (run, last), steps = self.last, None
         plan = last.settings.stages(max(self.library.open(run.settings.content or "").size))
         if last.reason not in CUT_SHORT:
             steps = last.history[-1]["number"] + run.planned
             plan[-1] = plan[-1][0], steps
-        run.reason = "running"
+        self.run, run.reason = run, "running"
         del run.history[-1]  # evaluated, and recorded, once more
         self._begin(run, plan, partial(self.engine.go_on, last, steps))
         if self.work.running and (changed := self._changed(run)):
@@ -208,25 +208,23 @@ class TransferStudio(View):
     def _changed(self, run: Run) -> str:
         """In what the controls differ from what the run was started with."""
         try:
-            now = self.controls.settings().to_dict()
+            return run.changed(self.controls.settings())
         except NstError:
             return "something that makes no sense yet"
-        before = run.asked.to_dict() if run.asked else now
-        return ", ".join(name.replace("_", " ") for name in now if now[name] != before[name])
 
     def _begin(
         self, run: Run, plan: list[tuple[int, int]], job: Callable[[Callback], Result]
     ) -> None:
         self.stage.begin(plan)
-        self.shown, self.page.running = run, True
+        self.before, self.shown, self.page.running = self.shown, run, True
         self.stage.say(f"Run {run.number} is under way.")
         self._allow(running=True)
         self.history.refresh(run, run)
         self.work.start(lambda stop: self._keep(run, job(partial(self._watch, run, stop))))
 
     def _keep(self, run: Run, result: Result) -> Result:
-        self.last, self.not_kept = result, ""
         run.take(result)
+        self.last, self.not_kept = (run, result), ""
         if self.shelf is not None:
             try:
                 self.shelf.keep(run, self.library)
@@ -248,24 +246,34 @@ class TransferStudio(View):
             return
         self.page.running = False
         if self.work.error is not None:
-            run.reason = "failed"
-            self.stage.say(f"Run {run.number} failed.")
+            self._failed(run)
         else:
-            self.stage.end(run)
-            seconds = spell(run.history[-1]["seconds"])
-            self.stage.say(f"{ENDS[run.reason]} after {seconds}: run {run.number}, {run.remark}.")
-            if self.not_kept:
-                self.fail(f"Run {run.number} is here, but was not kept. {self.not_kept}")
-        if run.png:
             self._show(run)
             self.comparing.offer(self.history.runs)
+            self.stage.say(run.end)
+            if self.not_kept:
+                self.fail(f"Run {run.number} is here, but was not kept. {self.not_kept}")
         self.history.refresh(run, self.shown)
         self._allow()
 
+    def _failed(self, run: Run) -> None:
+        """A run came to nothing: what was shown before is shown again."""
+        if self.last is not None and self.last[0] is run:  # it can try once more
+            run.take(self.last[1])
+            self.stage.say(f"Run {run.number} could not go on.")
+        else:
+            run.reason = "failed"
+            self.stage.say(f"Run {run.number} failed.")
+        if self.before is not None:
+            self._show(self.before)
+        else:
+            self.shown = None
+            self.preview.ask()
+
     def _allow(self, running: bool = False) -> None:
         """Which buttons can be pressed."""
-        can_go_on = self.last is not None and self.last.reason in CAN_GO_ON
-        self.stage.allow(running, can_go_on, known=running or self.run is not None)
+        can_go_on = self.last is not None and self.last[1].reason in CAN_GO_ON
+        self.stage.allow(running, can_go_on, known=running or self.shown is not None)
 
     def _take_runs(self, shelf: Shelf) -> None:
         self.shelf, runs = shelf, shelf.runs(self.library)
@@ -306,4 +314,6 @@ class TransferStudio(View):
         """
         with self.muted():
             self.controls.show(make_settings(**settings))
+        if self.shown is None:
+            self.preview.ask()
         self.tell("The settings are open; press Start to run them.")

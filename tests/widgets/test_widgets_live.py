@@ -9,10 +9,11 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 import nst
+from nst import SettingsError
 from nst.control.colours import grey, pixels
 from nst.images import preprocess_image, resize
 from nst.painters.painting import blended
-from nst.widgets import TransferStudio, preview
+from nst.widgets import TransferStudio, engine, preview
 from nst.widgets.library import Library
 from nst.widgets.live import Easel, Live, Wish
 from nst.widgets.work import stop_all
@@ -145,6 +146,85 @@ def test_a_run_is_not_painted_over_until_something_is_chosen(view):
     assert "nst-shown" not in view.history.cards[0]._dom_classes
     view.history.cards[0].show_button.click()
     assert view.canvas.data == view.run.png
+
+
+def test_opened_settings_are_painted(view):
+    view.page._hear()
+    settings = view.controls.settings().to_dict()
+    view.open_settings(settings | {"content": "cat"})
+    assert view.canvas.alt == "cat in ink, painted in one pass"
+    view.opening.paste.value = '{"styles": ["waves"]}'
+    view.opening.button.click()
+    assert view.canvas.alt == "cat in waves, painted in one pass"
+    assert "The settings are open" in view.opening.said.value
+
+
+def test_the_defaults_are_painted_once(view):
+    view.preview.live.side = lambda _: 40  # else as large as the machine is quick
+    view.page._hear()
+    before = view.canvas.data
+    view.controls.look.balance.value = -2
+    painted = []
+    view.canvas.observe(lambda change: painted.append(change["new"]), "data")
+    view.controls.defaults.click()
+    assert painted == [before]
+
+
+def test_a_run_that_failed_leaves_the_run_before(view):
+    """What is on the canvas is what is marked, offered and gone on with."""
+    view.start()
+    first, seen = view.run, (view.canvas.data, view.canvas.alt, view.save.value, view.left.value)
+    view.controls.look.content_weight.value = view.controls.look.style_weight.value = 0
+    view._show(first)
+    with pytest.raises(SettingsError, match="nothing to minimise"):
+        view.start()
+    assert (view.run.number, view.run.reason, view.shown) == (2, "failed", first)
+    assert (view.canvas.data, view.canvas.alt, view.save.value, view.left.value) == seen
+    shown = {card.run.number: "nst-shown" in card._dom_classes for card in view.history.cards}
+    assert shown == {1: True, 2: False}
+    assert "Run 2 failed" in view.status.value and view.json_area.value == first.json
+    view.continue_button.click()
+    assert (view.run, first.settings.num_steps, view.shown) == (first, (2,), first)
+
+
+def test_a_run_that_failed_leaves_the_painting(view):
+    view.preview.live.side = lambda _: 40  # else as large as the machine is quick
+    view.page._hear()
+    view.controls.look.content_weight.value = view.controls.look.style_weight.value = 0
+    seen = view.canvas.data, view.canvas.alt
+    with pytest.raises(SettingsError, match="nothing to minimise"):
+        view.start()
+    assert "nothing to minimise" in view.error
+    assert (view.canvas.data, view.canvas.alt, view.shown) == (*seen, None)
+    assert (view.stage.export.layout.display, view.stage.bar.layout.display) == ("flex", "none")
+    assert "nst-shown" not in view.history.cards[0]._dom_classes
+    assert view.continue_button.disabled
+
+
+def test_a_run_that_could_not_go_on_is_what_it_was_and_can_try_again(view, monkeypatch):
+    view.start()
+    run, before = view.run, (view.run.png, list(view.run.history), view.run.reason)
+
+    def fail(*_args, **_options):
+        raise nst.ImageError("the memory is gone")
+
+    monkeypatch.setattr(engine, "resume", fail)
+    with pytest.raises(nst.ImageError):
+        view.go_on()
+    assert (run.png, run.history, run.reason) == before
+    assert "Run 1 could not go on" in view.status.value
+    monkeypatch.undo()
+    view.continue_button.click()
+    assert (run.settings.num_steps, run.reason) == ((2,), "finished")
+
+
+def test_a_refused_start_does_not_hold_up_the_painting(view, monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(view.preview.live, "forget", lambda: forgotten.append(1))
+    view.controls.sizes.value = "many"
+    with pytest.raises(SettingsError):
+        view.start()
+    assert forgotten == []
 
 
 PLACES = [(0, 0), (-1, 0), (-2, 0), (2, 0), (2, 1), (0.5, 0.6), (0, -1)]  # balance, strokes
