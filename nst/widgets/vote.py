@@ -30,7 +30,7 @@ function render({ model, el }) {
     made.className = name; inside.append(made); return made;
   };
   const pair = make("div", "nst-pair", el), row = make("div", "nst-ballot-buttons", el);
-  const images = ["left", "right"].map(() => make("img", "", pair));
+  const sides = ["left", "right"], images = sides.map(() => make("img", "", pair));
   const said = [["left", "← left"], ["neither", "↓ cannot say"], ["right", "right →"]];
   const cast = (choice) => {
     // Not sent twice for the same pair, however often a key is pressed.
@@ -38,23 +38,24 @@ function render({ model, el }) {
       model.set("choice", [model.get("pair"), choice]); model.save_changes();
     }
   };
-  const buttons = said.map(([choice, text]) => {
+  for (const [choice, text] of said) {
     const button = make("button", "nst-ballot-button", row);
     button.textContent = text; button.addEventListener("click", () => cast(choice));
-    return button;
-  });
-  const draw = () => {
-    pair.hidden = row.hidden = !model.get("asking");
-    images.forEach((image, i) => { image.alt = ["left picture", "right picture"][i]; });
-  };
+  }
+  const draw = () => { pair.hidden = row.hidden = !model.get("asking"); };
   const keys = { ArrowLeft: "left", ArrowDown: "neither", ArrowRight: "right" };
   el.addEventListener("keydown", (event) => {
     event.stopPropagation();  // JupyterLab would take the keys for itself
     if (!keys[event.key] || event.repeat) return;
     event.preventDefault(); cast(keys[event.key]);
   });
-  pair.addEventListener("click", () => buttons[1].focus());
-  const ends = images.map((image, i) => shown(model, ["left", "right"][i], image));
+  pair.tabIndex = -1;  // a click gives it the focus, so that the keys are heard
+  images.forEach((image, i) => {
+    image.alt = `${sides[i]} picture`;
+    // The second of a double click would be a vote on the next pair.
+    image.addEventListener("click", (event) => { if (event.detail < 2) cast(sides[i]); });
+  });
+  const ends = images.map((image, i) => shown(model, sides[i], image));
   model.on("change:asking", draw); draw();
   return () => ends.forEach((end) => end());
 }
@@ -63,7 +64,7 @@ export default { render };
 STYLE = """
 .nst-pair { display: flex; gap: 8px; }
 .nst-pair[hidden], .nst-ballot-buttons[hidden] { display: none; }
-.nst-pair img { width: calc(50% - 4px); height: auto; display: block; }
+.nst-pair img { width: calc(50% - 4px); height: auto; display: block; cursor: pointer; }
 .nst-ballot-buttons { display: flex; gap: 8px; margin-top: 8px; }
 .nst-ballot-button { flex: 1; min-height: 40px; font-size: 14px; cursor: pointer;
   border: 1px solid #767676; border-radius: 4px; background: #f3f3f3; color: #222; }
@@ -73,7 +74,7 @@ STYLE = """
 
 
 class Ballot(anywidget.AnyWidget):
-    """Two pictures and three buttons; the arrow keys do the same: left, right, down for neither.
+    """Two pictures to click on, and three buttons; the arrow keys do the same, down for neither.
 
     Traits: `left` and `right`, the bytes of PNGs; `pair`, the number of the pair; `choice`, the
     pair that was chosen from and one of `nst.files.votes.CHOICES`; `asking`, whether there is one.
@@ -166,7 +167,10 @@ class BlindVote(View):
                 png(self.pictures[left]),
                 png(self.pictures[right]),
             )
-            text = f"{done} of {self.asked} pairs are done. A click, or the arrow keys: ← ↓ →"
+            text = (
+                f"{done} of {self.asked} pairs are done. Click on a picture, or use the buttons, "
+                "or the arrow keys: ← ↓ →"
+            )
         else:
             self.ballot.asking = False
             text = f"All {self.asked} pairs are done: thank you. The votes are in {self.file.name}."

@@ -74,12 +74,16 @@ def test_a_blind_vote_by_keys_and_by_a_click(lab, notebooks, shot, nameless):
     expect(view).to_contain_text("0 of 3 pairs")
     assert nameless(view.element_handle()) == []
     shot(view, "vote")
-    press_and_see(page, image, lambda: view.get_by_role("button", name="left").click())
+    pictures = view.locator(".nst-pair img")
+    press_and_see(page, image, lambda: pictures.nth(1).dblclick())  # one vote
+    expect(view).to_contain_text("1 of 3 pairs")
+    page.keyboard.press("Space")  # the focus is with the pair, not with a button
+    assert page.evaluate("document.activeElement.className") == "nst-pair"
     expect(view).to_contain_text("1 of 3 pairs")
     page.keyboard.press("ArrowDown")
     expect(view).to_contain_text("2 of 3 pairs")
-    page.keyboard.press("ArrowRight")
+    view.get_by_role("button", name="left").click()
     expect(view).to_contain_text("All 3 pairs are done")
     expect(image).not_to_be_visible()
     lines = (notebooks / "votes.csv").read_text(encoding="utf-8").splitlines()
-    assert [line.rsplit(",", 1)[1] for line in lines] == ["choice", "left", "neither", "right"]
+    assert [line.rsplit(",", 1)[1] for line in lines] == ["choice", "right", "neither", "left"]
