@@ -56,7 +56,7 @@ class Download(anywidget.AnyWidget):
     kind = traitlets.Unicode("").tag(sync=True)
 
 
-class Export(ipw.Box):
+class Export(ipw.VBox):
     """A button for the painting in the photograph's own size, and the file that comes of it.
 
     `paint` is asked for the painting and its name, without ending; it is called by a thread.
@@ -70,10 +70,12 @@ class Export(ipw.Box):
         self.format.add_class("nst-format")
         self.download = Download()
         self.download.add_class("nst-save")
+        self.said, self.size = view.line(), (0, 0)
         self.work = Work(view.work.synchronous, self._done)
-        super().__init__([row(self.button, self.format, self.download, gap="4px 6px")])
+        parts = row(self.button, self.format, self.download, gap="4px 6px")
+        super().__init__([parts, self.said])
         self.add_class("nst-export")
-        view.on(self.button, self.start)
+        view.on(self.button, self.start, beside=self.said)
 
     def offer(self, size: tuple[int, int] | None) -> None:
         """Offer a painting of that width and height; None: there is none."""
@@ -94,6 +96,7 @@ class Export(ipw.Box):
 
     def _make(self, job: Callable[[], tuple[Image.Image, str]], format_: str) -> None:
         picture, name = job()
+        self.size = picture.size
         suffix, kind = FORMATS[format_]
         with self.download.hold_sync():
             self.download.name, self.download.kind = f"{name}{suffix}", f"image/{kind}"
@@ -103,6 +106,10 @@ class Export(ipw.Box):
         self.button.disabled = False
         if self.work.error is not None:
             self.view.fail_by(self.work.error)
+            return
+        # Without a call for the eye, which may be elsewhere by now.
+        width, height = self.size
+        self.said.say(f"{self.download.name} is saved: {width} × {height} pixels.", call=False)
 
     def close(self) -> Any:
         """With its work."""

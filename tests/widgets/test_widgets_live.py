@@ -370,6 +370,8 @@ def test_the_painting_in_full_size(view, picture):
         export.button.click()
         saved = Image.open(io.BytesIO(export.download.data))
         assert (saved.format, saved.size) == (name, (picture.shape[-1], picture.shape[-2]))
+        said = f"{export.download.name} is saved: {saved.width} × {saved.height} pixels."
+        assert [said in line.value for line in view.lines if line.value] == [True]
     assert export.download.name == "picture-ink.png"
     assert not export.button.disabled
 
