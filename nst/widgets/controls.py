@@ -173,7 +173,8 @@ class Controls(ipw.VBox):
         self.look.show(settings)
         with self.view.muted():
             self.sizes.value = ", ".join(map(str, settings.sizes))
-            self.steps.value = ", ".join(map(str, settings.num_steps))
+            steps = settings.num_steps[: len(settings.sizes)]  # of more, a run takes the first
+            self.steps.value = ", ".join(map(str, steps))
             self.network.value, self.start.value = settings.network, settings.init
             self.optimizer.value, self.seed.value = settings.optimizer, settings.seed
         self._show_layers(settings)
@@ -221,9 +222,22 @@ class Controls(ipw.VBox):
             content=self.content.name,
             **self.mixture.pictures(),
         )
+        check_steps(usual)
         with self.view.muted():
             self.show(usual)
         self.look.when_changed()
+
+
+def check_steps(settings: Settings) -> None:
+    """Raise a SettingsError if there are more numbers of steps than sizes: some would not count.
+
+    Not asked of what is opened: it says what was run.
+    """
+    if (given := len(settings.num_steps)) > (sizes := len(settings.sizes)):
+        raise SettingsError(
+            f"there are {given} numbers of steps, and {sizes} size{'s' * (sizes > 1)}; give as "
+            "many numbers as sizes, or one for all"
+        )
 
 
 def spelled(value: Any) -> str:

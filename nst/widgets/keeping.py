@@ -69,6 +69,15 @@ def folder_of(browser: str, runs: Path) -> Path:
     return folder
 
 
+def said_of(count: int) -> str:
+    """What is said where runs were found, of which the last is shown beside other settings."""
+    them = "The run that was" if count == 1 else f"The {count} runs that were"
+    return (
+        f"{them} finished before can be seen and opened again below; Start and Refine paint what "
+        "the controls say."
+    )
+
+
 def read_about(path: Path) -> dict[str, Any]:
     """What `Shelf.keep` wrote beside a picture; empty if it is not there, or not that."""
     try:

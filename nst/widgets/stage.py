@@ -16,6 +16,9 @@ from nst.widgets.parts import Progress, button
 from nst.widgets.picture import Picture
 from nst.widgets.runs import Run, spell, time_left
 
+# What "Refine" does: over a painting, and over anything else.
+REFINE = "go on from this painting, step by step"
+ANEW = "paint what the controls say in one pass, and go on from that, step by step"
 PAUSE = 0.15  # seconds between two pictures, at least: a connection is slower than a GPU
 
 
@@ -23,12 +26,7 @@ class Stage(ipw.VBox):
     """What a run is begun with and seen by; knows nothing of how it is done."""
 
     def __init__(self, view: View):
-        self.refine = button(
-            "✦ Refine",
-            "nst-refine",
-            "go on from this painting, step by step",
-            button_style="primary",
-        )
+        self.refine = button("✦ Refine", "nst-refine", ANEW, button_style="primary")
         self.start = button("▶ Start", "nst-start", "paint anew, from the start that is set")
         self.stop = button("■ Stop", "nst-stop", "stop, and keep the best picture")
         self.go_on = button("Continue", "nst-continue", "go on with the last run")
@@ -104,6 +102,7 @@ class Stage(ipw.VBox):
     def _offer(self, run: Run | None = None, whole: tuple[int, int] | None = None) -> None:
         """What can be saved of the picture that is shown: a run's, or a painting in full size."""
         self.run, self.saving.layout.display = run, "flex" if run else "none"
+        self.refine.tooltip = REFINE if whole else ANEW
         self.export.offer(whole)
         self._link()
 

@@ -18,16 +18,17 @@ from nst.runs.job import Picture as Source
 from nst.runs.results import Result
 from nst.settings import make_settings
 from nst.widgets.common import View, sentence
-from nst.widgets.controls import Controls, Limits
+from nst.widgets.controls import Controls, Limits, check_steps
 from nst.widgets.drawers import Compare, Opening, text_area
 from nst.widgets.engine import Engine
-from nst.widgets.keeping import Shelf, find_shelf
+from nst.widgets.keeping import Shelf, find_shelf, said_of
 from nst.widgets.library import Library
 from nst.widgets.parts import Fold
 from nst.widgets.preview import Preview
 from nst.widgets.runs import CAN_GO_ON, CUT_SHORT, History, Run
 from nst.widgets.stage import PAUSE, Stage
 
+Plan = list[tuple[int, int]]  # sizes, and steps at each
 CSS = Path(__file__).with_name("studio.css")
 
 
@@ -91,6 +92,7 @@ class TransferStudio(View):
             num_steps=num_steps,
             **changes,
         )
+        check_steps(settings)
         with self.muted():
             self.controls.show(settings)
         self.preview.photograph()
@@ -128,13 +130,12 @@ class TransferStudio(View):
         self.json_area = text_area(12, "settings of the shown run, as JSON")
         self.json_area.add_class("nst-copy")
         self.opening = Opening(self, self.limits.pixels, self.open_settings)
-        self.drawers = ipw.VBox(
-            [
-                Fold("Compare two runs", [self.comparing]),
-                Fold("Settings of the shown run, to copy", [self.json_area]),
-                Fold("Open a saved run", [self.opening]),
-            ]
-        )
+        folds = {
+            "Compare two runs": self.comparing,
+            "Settings of the shown run, to copy": self.json_area,
+            "Open a saved run": self.opening,
+        }
+        self.drawers = ipw.VBox([Fold(title, [part]) for title, part in folds.items()])
         self.drawers.add_class("nst-drawers")
 
     def _leave_runs(self) -> None:
@@ -167,6 +168,7 @@ class TransferStudio(View):
         self.work.join()  # it may be showing what it has done
         try:
             asked = self.controls.settings()
+            check_steps(asked)
             settings = replace(asked, **changes)
             content = self.library.open(settings.content or "")
             styles: list[Source] = [self.library.source(name) for name in settings.styles]
@@ -189,7 +191,7 @@ class TransferStudio(View):
         """Go on with the last run: to its planned end, or beyond it by as many steps again."""
         if self.work.running:
             return
-        if self.last is None or self.last[1].reason not in CAN_GO_ON:
+        if self.last is None:
             raise SettingsError("there is no run that could go on; start one")
         (run, last), steps = self.last, None
         plan = last.settings.stages(max(self.library.open(run.settings.content or "").size))
@@ -212,9 +214,7 @@ class TransferStudio(View):
         except NstError:
             return "something that makes no sense yet"
 
-    def _begin(
-        self, run: Run, plan: list[tuple[int, int]], job: Callable[[Callback], Result]
-    ) -> None:
+    def _begin(self, run: Run, plan: Plan, job: Callable[[Callback], Result]) -> None:
         self.stage.begin(plan)
         self.before, self.shown, self.page.running = self.shown, run, True
         self.stage.say(f"Run {run.number} is under way.")
@@ -224,7 +224,8 @@ class TransferStudio(View):
 
     def _keep(self, run: Run, result: Result) -> Result:
         run.take(result)
-        self.last, self.not_kept = (run, result), ""
+        self.last = (run, result) if result.reason in CAN_GO_ON else None
+        self.not_kept = ""
         if self.shelf is not None:
             try:
                 self.shelf.keep(run, self.library)
@@ -258,22 +259,20 @@ class TransferStudio(View):
 
     def _failed(self, run: Run) -> None:
         """A run came to nothing: what was shown before is shown again."""
+        run.reason = "failed"
         if self.last is not None and self.last[0] is run:  # it can try once more
             run.take(self.last[1])
-            self.stage.say(f"Run {run.number} could not go on.")
-        else:
-            run.reason = "failed"
-            self.stage.say(f"Run {run.number} failed.")
+        self.stage.say(f"Run {run.number} {'could not go on' if run.png else 'failed'}.")
+        self.shown = None
         if self.before is not None:
             self._show(self.before)
         else:
-            self.shown = None
             self.preview.ask()
 
     def _allow(self, running: bool = False) -> None:
         """Which buttons can be pressed."""
-        can_go_on = self.last is not None and self.last[1].reason in CAN_GO_ON
-        self.stage.allow(running, can_go_on, known=running or self.shown is not None)
+        known = running or self.shown is not None
+        self.stage.allow(running, can_go_on=self.last is not None, known=known)
 
     def _take_runs(self, shelf: Shelf) -> None:
         self.shelf, runs = shelf, shelf.runs(self.library)
@@ -283,8 +282,7 @@ class TransferStudio(View):
         if runs:
             self.comparing.offer(self.history.runs)
             self._show(runs[-1])
-            them = "The run that was" if len(runs) == 1 else f"The {len(runs)} runs that were"
-            self.stage.say(f"{them} finished before can be seen and opened again below.")
+            self.stage.say(said_of(len(runs)))
 
     # Showing, comparing, saving and opening
 

@@ -70,6 +70,22 @@ def test_a_run_is_there_again_in_the_next_view(make, tmp_path):
     assert len(list((tmp_path / "runs" / "pictures").iterdir())) == 2
 
 
+def test_over_a_kept_run_it_is_said_that_refine_paints_what_the_controls_say(make):
+    view = make()
+    view.controls.mixture.styles[0].chosen.value = "ink"
+    view.start()
+    again = make()
+    again.page._hear()
+    assert again.canvas.data == again.shown.png != b""
+    assert again.controls.settings().styles != again.shown.settings.styles
+    assert "Start and Refine paint what the controls say" in again.status.value
+    assert again.stage.refine.tooltip.startswith("paint what the controls say in one pass")
+    again.controls.look.keep.value = True
+    assert again.stage.refine.tooltip == "go on from this painting, step by step"
+    again.history.cards[0].show_button.click()
+    assert again.stage.refine.tooltip.startswith("paint what the controls say in one pass")
+
+
 def test_a_run_that_went_on_takes_its_own_place(make, tmp_path):
     view = make()
     view.start()

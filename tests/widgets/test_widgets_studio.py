@@ -211,6 +211,21 @@ def test_numbers_that_make_no_sense_are_refused_in_a_sentence(control, text):
     assert view.error == ""
 
 
+def test_numbers_of_steps_that_would_not_count_are_refused():
+    """The run would take the first, and leave the others out without a word."""
+    says = "here are 3 numbers of steps, and 1 size; give as many numbers as sizes, or one for all"
+    with pytest.raises(SettingsError, match=says):
+        TransferStudio(size=64, num_steps=(1, 2, 3))
+    view = TransferStudio(size=64, synchronous=False)
+    view.controls.steps.value = "1, 2, 3"
+    for button in (view.start_button, view.stage.refine, view.controls.defaults):
+        button.click()
+        assert says in view.error and view.run is None
+    view.open_settings({"sizes": 64, "num_steps": (40, 30)})  # as a run has them: it did 40
+    assert view.controls.steps.value == "40"
+    assert view.controls.settings().stages(64) == [(64, 40)]
+
+
 def test_back_to_the_defaults_keeps_pictures_and_sizes():
     view = TransferStudio("cat", "ink", 64, num_steps=3, tv_weight=9.0, style_layers="relu1_1")
     view.controls.defaults.click()
