@@ -4,8 +4,12 @@ axe-core comes with axe-playwright-python. It runs over the app and over all vie
 with all folds open, in light and in dark; in test_pages.py over the pages of the site.
 """
 
+import io
+
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from .test_studio import choose, opened, status, studio
 
@@ -39,6 +43,24 @@ OUTLINE = """() => {
 }"""
 
 
+def contrast(data):
+    """Between the lightest and the darkest pixel of a PNG."""
+    with Image.open(io.BytesIO(data)) as picture:
+        levels = np.asarray(picture.convert("RGB"), float) / 255
+    levels = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
+    light = levels @ [0.2126, 0.7152, 0.0722]
+    return (light.max() + 0.05) / (light.min() + 0.05)
+
+
+def arrow_is_seen(page, control):
+    """The arrow of a drop-down, at its right within its edge."""
+    control.scroll_into_view_if_needed()
+    box = control.bounding_box()
+    clip = {"x": box["x"] + box["width"] - 19, "y": box["y"] + 4, "width": 15,
+            "height": box["height"] - 8}  # fmt: skip
+    return contrast(page.screenshot(clip=clip)) >= 3
+
+
 def finished(view):
     """Paint for a moment, and unfold everything."""
     view.locator(".nst-start").click()
@@ -69,6 +91,7 @@ def test_the_app(theme, app, shot, violations):
     choose(view, "cat", "waves", "64", "4")
     finished(view)
     assert violations(page) == []
+    assert arrow_is_seen(page, view.locator(".nst-content select"))
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, ground[4:-1].split(","))) < 200) == (theme == "dark")
     focus_is_seen(page, view)
