@@ -74,7 +74,7 @@ def own_modes() -> Iterator[None]:
         for device in ("cpu", "cuda", "mps"):
             if torch.is_autocast_enabled(device):
                 modes.enter_context(torch.autocast(device, enabled=False))
-        if torch.get_default_device().type != "cpu":
+        if torch.empty(0).device.type != "cpu":
             modes.enter_context(torch.device("cpu"))
         if strict and not warning:  # a switch that takes seconds when first touched
             torch.use_deterministic_algorithms(True, warn_only=True)

@@ -150,11 +150,6 @@ class Mixture(ipw.VBox):
             content, styles: the pictures' names here, the styles as often as they are used.
             settings: theirs; the masks are known here.
         """
-        shares = settings.style_blend
-        if shares and len(shares) != len(styles):
-            raise SettingsError(
-                f"there are {len(styles)} style pictures and {len(shares)} shares of them"
-            )
         over = [(content, mask) for mask in settings.masks]
         for name, mask in over + list(zip(styles, settings.style_masks, strict=False)):
             load_mask(mask, preprocess_image(reduced(self.library.open(name), SIDE)))
