@@ -8,11 +8,12 @@ import contextlib
 import linecache
 import secrets
 import socket
+import symtable
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -109,7 +110,7 @@ class Judge(Wire):
         """The number in the cell's last line, for part of the points; None if there is none."""
         tree = ast.parse(source)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        theirs = self.ask({"do": "begin"}, [sorted(set(mentioned(source)) - set(self.space))])
+        theirs = self.ask({"do": "begin"}, [sorted(mentioned(source) - set(self.space))])
         if not isinstance(theirs, dict):
             raise Closed
         own = {"__builtins__": builtins, "__name__": "test"}
@@ -226,13 +227,14 @@ def made_now(module: Any, name: str) -> Any:
     return getattr(sys.modules[module.__name__], name)
 
 
-def mentioned(source: str) -> Iterator[str]:
-    """The names that a cell uses, as such or in quotation marks."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name):
-            yield node.id
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+def mentioned(source: str) -> set[str]:
+    """The names that a cell looks up outside of its own functions, or has in quotation marks."""
+    tables = [symtable.symtable(source, "<test>", "exec")]
+    for table in tables:
+        tables += table.get_children()
+    names = {s.get_name() for table in tables for s in table.get_symbols() if s.is_global()}
+    texts = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)}
+    return names | {text for text in texts if isinstance(text, str) and text.isidentifier()}
 
 
 def weights(one: nn.Module, packed: Packed) -> Head:

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from nst_grading.judging.values import Closed, Head, Packed, Taken, Thing
+from nst_grading.judging.values import Closed, Head, Held, Packed, Taken, Thing
 from nst_grading.judging.wire import Wire
 
 END: Student | None = None  # of this process
@@ -104,7 +104,7 @@ class Student(Wire):
         if said["do"] == "begin":
             self.begin("s")
             held = {n: v for n, v in self.names.items() if n in values[0]}
-            return {n: v for n, v in held.items() if type(v) is not type(sys)}
+            return Held({n: v for n, v in held.items() if type(v) is not type(sys)})
         thing = self.refs.get(said["ref"])
         if said["do"] == "get":
             return getattr(thing, said["name"])
@@ -116,7 +116,7 @@ class Student(Wire):
         if said["do"] == "drop":
             return seen.pop(values[0], None) and None
         assert said["do"] == "see"
-        return {name: seen[name] for name in values[0] if name in seen}
+        return Held({name: seen[name] for name in values[0] if name in seen})
 
     def made(self, said: Head, taken: Taken) -> Any:
         """What the judge sends beside plain values: files, pictures, records, networks."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 import math
 import types
 from collections.abc import Sequence
@@ -16,14 +18,15 @@ if TYPE_CHECKING:
     from nst_grading.judging.wire import Wire
 
 MOST_VALUES, DEEPEST = 10**7, 20
+MOST_BYTES, MOST_HELD = 2**28, 2**22  # of a frame, and of one name's value at a test's beginning
 KINDS = (
     *("float64", "float32", "float16", "bfloat16", "complex64", "complex128"),
     *("int64", "int32", "int16", "int8", "uint8", "bool"),
 )
 TYPES = {name: getattr(torch, name) for name in KINDS}
 NAMES = {kind: name for name, kind in TYPES.items()}
-CONSUMED = (types.GeneratorType, map, filter, zip, range, enumerate, reversed)
-VIEWS: Any = (type({}.keys()), type({}.values()), type({}.items()))
+CONSUMED = (types.GeneratorType, map, filter, zip, enumerate, reversed)
+VIEWS: Any = (range, type({}.keys()), type({}.values()), type({}.items()))
 EXACTLY: dict[type, Any] = {int: int.__int__, float: float.__float__, str: str.__str__}
 CONTAINERS: dict[str, Any] = {
     "list": (list, *CONSUMED, *VIEWS),
@@ -39,6 +42,10 @@ class Closed(BaseException):
 
 class NotPlain(TypeError):  # noqa: N818, as students see it
     """An answer that is no number, text, list, array or tensor, used as if it were one."""
+
+
+class Held(dict[str, Any]):
+    """Names of a notebook with their values, most of which no test has use for."""
 
 
 class Thing:
@@ -85,6 +92,7 @@ class Packed:
 
     def __init__(self, wire: Wire) -> None:
         self.wire, self.answering = wire, False
+        self.room, self.consuming = MOST_BYTES, True  # bytes that may still come; see CONSUMED
         self.buffers: list[bytes] = []
         self.tensors: list[Tensor] = []  # as they are; the same one goes once
         self.outs: list[Head] = []
@@ -92,6 +100,9 @@ class Packed:
 
     def pack(self, value: Any, depth: int = 0) -> Any:
         """A value as JSON, its numbers in buffers; a subclass goes as the type that it is of."""
+        self.spend(24)
+        if type(value) is Held:
+            return self.held(value)
         if value is None or isinstance(value, bool):
             return value
         if (other := self.wire.other(value, self)) is not None:
@@ -100,12 +111,13 @@ class Packed:
             return {"k": "number", **self.array(np.asarray(value))}
         for kind, exactly in EXACTLY.items():
             if isinstance(value, kind):
+                self.spend(6 * str.__len__(value) if isinstance(value, str) else 0)
                 return exactly(value)
         if isinstance(value, Tensor):
             return self.tensor(value)
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
             return {"k": "array", **self.array(np.ascontiguousarray(value).view(np.ndarray))}
-        if depth < DEEPEST:
+        if depth < DEEPEST and (self.consuming or not isinstance(value, CONSUMED)):
             if isinstance(value, dict):
                 pairs = [[self.pack(x, depth + 1) for x in pair] for pair in dict.items(value)]
                 return {"k": "dict", "v": pairs}
@@ -117,22 +129,58 @@ class Packed:
             return {"k": "yours", "ref": value._ref}
         if self.wire.judging and not callable(value):
             raise TypeError(f"the judge does not hand over a {type(value).__name__}")
-        ref = f"r{self.wire.tests}.{len(self.wire.refs)}"  # never again that of another thing
+        return self.reference(value)
+
+    def reference(self, value: Any) -> Head:
+        """What stands for a value that stays here."""
+        ref = f"r{self.wire.tests}.{next(self.wire.numbers)}"  # never again that of another thing
         self.wire.refs[ref] = value
-        name, module = (getattr(value, n, "") for n in ("__name__", "__module__"))
-        said = {"type": type(value).__name__, "name": str(name), "module": str(module)}
+        said = {"type": "function", "name": "", "module": ""}
+        if not self.wire.judging:  # what the tests call their functions, nobody is told
+            said["type"] = type(value).__name__
+            for key in ("name", "module"):
+                with contextlib.suppress(Exception):  # an object may have any attributes
+                    said[key] = str(getattr(value, f"__{key}__"))[:80]
         return {"k": "mine", "ref": ref, "call": callable(value), **said}
+
+    def held(self, names: Held) -> Head:
+        """Names, each by itself: a reference for what is large, or would be used up, or fails."""
+        pairs = []
+        for name, value in names.items():
+            before = len(self.buffers), len(self.tensors)
+            self.room, self.consuming = MOST_HELD, False
+            try:
+                said = self.pack(value)
+                json.dumps(said)
+            except Exception:
+                del self.buffers[before[0] :], self.tensors[before[1] :]
+                said = self.reference(value)
+            pairs.append([name, said])
+        return {"k": "dict", "v": pairs}
+
+    def spend(self, size: int) -> None:
+        """Take bytes of the room that is left; raises ValueError if there is none."""
+        self.room -= size
+        if self.room < 0:
+            raise ValueError("that much is too large to hand over")
 
     def array(self, value: np.ndarray) -> Head:
         """An array's numbers."""
+        self.spend(value.nbytes + 200)
         self.buffers.append(value.tobytes())
         return {"dtype": value.dtype.str, "shape": list(value.shape), "b": len(self.buffers) - 1}
 
     def tensor(self, value: Tensor) -> Head:
         """A tensor, as it lies in memory; one that a gradient flows back from, apart."""
-        plain = value.detach().as_subclass(Tensor)
-        if plain.layout != torch.strided or plain.dtype not in NAMES or plain.device.type != "cpu":
-            plain = plain.to_dense().cpu().double()
+        plain = value.detach()
+        if plain.is_meta:
+            raise ValueError("a tensor on the device meta has no values to hand over")
+        check_count(plain.numel())
+        if plain.layout != torch.strided:
+            plain = plain.to_dense()
+        plain = plain.as_subclass(Tensor)
+        if plain.dtype not in NAMES or plain.device.type != "cpu":
+            plain = plain.cpu().double()
         flows = value.requires_grad and (self.answering or torch.is_grad_enabled())
         if self.answering and flows:
             self.flowing.append(value)
@@ -146,17 +194,23 @@ class Packed:
 
     def raw(self, plain: Tensor) -> Head:
         """A tensor's numbers with all that lies between them, sizes and strides."""
-        if plain.numel() > MOST_VALUES:
-            raise ValueError(f"a tensor of {plain.numel()} values is too large to hand over")
+        check_count(plain.numel())
         plain = plain.resolve_conj().resolve_neg()
         span = 1 + sum((n - 1) * s for n, s in zip(plain.shape, plain.stride(), strict=True))
         if plain.numel() == 0 or span > 4 * plain.numel() + 64:  # a small part of a large one
             plain, span = plain.contiguous(), plain.numel()
+        self.spend(span * plain.element_size() + 200)
         flat = plain.as_strided((span,), (1,))
         self.buffers.append(bytes(flat.contiguous().view(torch.uint8).numpy()))
         size, stride = list(plain.shape), list(plain.stride())
         where = {"dtype": NAMES[plain.dtype], "size": size, "stride": stride}
         return {"k": "raw", **where, "b": len(self.buffers) - 1}
+
+
+def check_count(values: int) -> None:
+    """Raise ValueError for a tensor of so many values if they are too many."""
+    if values > MOST_VALUES:
+        raise ValueError(f"a tensor of {values} values is too large to hand over")
 
 
 class Taken:

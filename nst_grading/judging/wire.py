@@ -24,9 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nst_grading.judging.values import Closed, Head, Packed, Remote, Taken
-
-MOST_BYTES = 2**28
+from nst_grading.judging.values import MOST_BYTES, Closed, Head, Packed, Remote, Taken
 
 
 class Across(torch.autograd.Function):
@@ -60,6 +58,7 @@ class Wire:
         """Forget all references, graphs and open questions: a new test begins."""
         self.secret, self.tests = secret, self.tests + 1
         self.refs: dict[str, Any] = {}
+        self.numbers = itertools.count()
         self.tapes: dict[str, tuple[list[Tensor], list[Tensor]]] = {}
 
     # What an end adds.
@@ -132,12 +131,12 @@ class Wire:
         number, packed, taken = said.get("id"), Packed(self), Taken(self, buffers)
         try:
             answer, also = self.answer(said, taken, packed)
-            head = {"to": number, "v": answer, "out": packed.outs, **also}
+            frame = framed({"to": number, "v": answer, "out": packed.outs, **also}, packed.buffers)
         except Closed:
             raise
         except BaseException as error:  # SystemExit and KeyboardInterrupt too
-            head, packed = {"to": number, "error": told(error)}, Packed(self)
-        self.send(head, packed.buffers)
+            frame = framed({"to": number, "error": told(error)}, ())
+        self.write(frame)
 
     def answer(self, said: Head, taken: Taken, packed: Packed) -> tuple[Any, Head]:
         """The answer to a request, and what else its reply says."""
@@ -163,9 +162,10 @@ class Wire:
     # Frames.
     def send(self, head: Head, buffers: Sequence[bytes]) -> None:
         """Send a frame."""
-        head["sizes"] = [len(buffer) for buffer in buffers]
-        text = json.dumps(head).encode()
-        frame = struct.pack(">IQ", len(text), sum(head["sizes"])) + text + b"".join(buffers)
+        self.write(framed(head, buffers))
+
+    def write(self, frame: bytes) -> None:
+        """Send what `framed` has made."""
         try:
             self.line.sendall(frame)
         except OSError as error:
@@ -204,6 +204,15 @@ class Wire:
                 raise Closed
             found += part
         return found
+
+
+def framed(head: Head, buffers: Sequence[bytes]) -> bytes:
+    """A frame; raises ValueError if the other end would not take it."""
+    head["sizes"] = [len(buffer) for buffer in buffers]
+    text, rest = json.dumps(head).encode(), sum(head["sizes"])
+    if len(text) + rest > MOST_BYTES:
+        raise ValueError("that much is too large to hand over")
+    return struct.pack(">IQ", len(text), rest) + text + b"".join(buffers)
 
 
 class Told(Exception):  # noqa: N818, the base of other ends' errors

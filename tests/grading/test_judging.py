@@ -16,8 +16,8 @@ from torch import nn
 
 from nst.checks import marking
 from nst.checks.common import lending
-from nst_grading.judging import student
-from nst_grading.judging.judge import Judge
+from nst_grading.judging import student, wire
+from nst_grading.judging.judge import Judge, mentioned
 from nst_grading.judging.values import Closed
 from nst_grading.judging.withheld import kit, without
 
@@ -96,6 +96,21 @@ GIVEN = {
     "mode": lambda: (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
 }
 
+# Values that are large, have no numbers, or would be used up: names that a test may mention, too.
+HELD = {
+    "large": torch.zeros(1).expand(2**24),
+    "many": [torch.zeros(2**20) for _ in range(8)],
+    "digits": 10**5000,
+    "meta": torch.empty(3, device="meta"),
+    "endless": (n for n in iter(int, 1)),
+    "queue": (n for n in range(3)),
+    "inner": [{1: zip("ab", "cd", strict=True)}],
+    "long": range(10**9),
+    "odd": SimpleNamespace,
+    "sparse": torch.eye(2).to_sparse(),
+    "small": {"row": torch.arange(3.0)},
+}
+
 
 def answer(line, names):
     end = student.Student(line)
@@ -110,7 +125,7 @@ def judge():
     """A judge with another process that answers it."""
     ours, theirs = socket.socketpair()
     context = multiprocessing.get_context("fork")
-    process = context.Process(target=answer, args=(theirs, GIVEN), daemon=True)
+    process = context.Process(target=answer, args=(theirs, GIVEN | HELD), daemon=True)
     process.start()
     theirs.close()
     with ours:
@@ -187,6 +202,39 @@ def test_functions_go_both_ways_and_hold_for_one_test(judge, asked):
     again = SimpleNamespace(**judge.ask({"do": "begin"}, [["use"]]))
     with pytest.raises(KeyError):
         again.use(1)
+
+
+def test_any_value_may_stand_under_a_name_that_a_test_mentions(judge):
+    judge.begin("v")
+    found = judge.ask({"do": "begin"}, [[*HELD, "same"]])
+    assert set(found) == {*HELD, "same"}
+    assert found["sparse"].tolist() == [[1, 0], [0, 1]] and found["small"]["row"].tolist()[2] == 2
+    assert found["same"](found["queue"]) == ([0, 1, 2],), "nobody has used it up before"
+    for name in ("large", "meta"):
+        with pytest.raises(ValueError, match="to hand over"):
+            found["same"](found[name])
+    assert found["same"](1) == (1,), "the line is still in order"
+
+
+def test_what_the_other_end_would_not_take_is_not_sent(monkeypatch):
+    monkeypatch.setattr(wire, "MOST_BYTES", 100)
+    with pytest.raises(ValueError, match="too large"):
+        wire.framed({"v": "x" * 50}, [bytes(50)])
+    assert wire.framed({"v": "x"}, [bytes(50)]).endswith(bytes(50))
+
+
+def test_a_cell_asks_for_what_it_does_not_bind_itself():
+    cell = """
+from nst.checks import marking as _marking
+for _name in ("first", "not a name"):
+    _part.function(globals(), _name)([row for row in rows], lambda x, y=one: x + y + two)
+def inner(z):
+    w = z
+    return three(w)
+"""
+    builtin = {"globals"}
+    asked = mentioned(cell) - {"_marking", "_name", "_part", "inner"}
+    assert asked == {"first", "rows", "one", "two", "three"} | builtin
 
 
 @pytest.mark.parametrize("name", ["scaled", "plain"])
