@@ -156,3 +156,11 @@ def test_autograd_does_nothing_where_a_gradient_is_written_by_hand():
 def test_the_packages_own_function_is_no_answer():
     with pytest.raises(Mistake, match="write yours"), marking.part("03_gram_matrices") as part:
         part.function({"gram_matrix": nst.gram_matrix}, "gram_matrix")
+
+
+def test_a_label_in_several_lines_is_still_that_label():
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.subplots().bar(["relu5_1\n4_1", "relu1_1"], [0.5, 0.7])
+    assert {"relu5_1 4_1", "relu1_1"} <= set(marking.Drawn(figure).text.splitlines())

@@ -18,7 +18,7 @@ def read(figure: Any) -> dict[str, Any]:
     FigureCanvasAgg(figure).draw()  # writes the labels of ticks, too
     visible = [axes for axes in figure.axes if axes.get_visible() and axes.axison]
     named = bool(visible) and all(map(_named, visible))
-    text = "\n".join(text.get_text() for text in figure.findobj(Text))
+    texts = [" ".join(text.get_text().split()) for text in figure.findobj(Text)]  # lines broken
     points: list[float] = []
     for axes in figure.axes:
         for line in axes.lines:
@@ -28,7 +28,7 @@ def read(figure: Any) -> dict[str, Any]:
         for patch in axes.patches:
             if isinstance(patch, Rectangle):
                 points += [patch.get_height(), patch.get_width()]
-    return {"named": bool(named), "text": text, "points": points}
+    return {"named": bool(named), "text": "\n".join(texts), "points": points}
 
 
 def _named(axes: Any) -> bool:
