@@ -26,6 +26,7 @@ from torch import nn
 
 import nst
 from nst import checks
+from nst.checks.common import Mistake
 from nst.checks.marking import figures, parts
 from nst.networks import Network
 from nst_grading.judging.student import quiet, reset
@@ -36,6 +37,7 @@ from nst_grading.report import BLANK
 HIDDEN = "BEGIN HIDDEN TESTS"
 OWN = {"torch": torch, "nst": nst, "checks": checks, "np": np, "nn": nn, "F": nn.functional}
 LATE = "It does not come to an end in time: an endless loop, or a loop over pixels?"
+NOT_TAKEN = "a function of the tests does not take what it was given"
 TILES = 8  # so many times as high and wide a call may take …
 SECONDS = 0.13e-6  # … of the processor for each value; a loop in Python takes more
 Verdict = tuple[float | None, tuple[str, str] | None]  # a score, or an error's name and message
@@ -173,6 +175,11 @@ class Judge(Wire):
         except (ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
             self.garbled = True
             raise Closed from error
+
+    def words(self, error: BaseException) -> str:
+        """Of errors in the tests' own functions no more than what is written for students."""
+        theirs = hasattr(error, "where")  # it has come from there
+        return super().words(error) if theirs or isinstance(error, Mistake) else NOT_TAKEN
 
     def globals_of(self, function: Remote) -> Names:
         """The names that one of the notebook's functions sees."""

@@ -43,6 +43,7 @@ def serve() -> None:
 
     assert END
     END.names = get_ipython().user_ns
+    END.now(0)
     reset()
     stdout, stderr = sys.stdout, sys.stderr
     try:

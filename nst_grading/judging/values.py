@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch._C import _functorch as functorch
+from torch.autograd.forward_ad import unpack_dual
 
 if TYPE_CHECKING:
     from nst_grading.judging.wire import Wire
@@ -114,7 +116,9 @@ class Packed:
                 self.spend(6 * str.__len__(value) if isinstance(value, str) else 0)
                 return exactly(value)
         if isinstance(value, Tensor):
-            return self.tensor(value)
+            plain = inside(value)
+            with torch._C._DisableFuncTorch():  # it would wrap what is made of the numbers, too
+                return self.tensor(value, plain)
         if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
             return {"k": "array", **self.array(np.ascontiguousarray(value).view(np.ndarray))}
         if depth < DEEPEST and (self.consuming or not isinstance(value, CONSUMED)):
@@ -170,9 +174,9 @@ class Packed:
         self.buffers.append(value.tobytes())
         return {"dtype": value.dtype.str, "shape": list(value.shape), "b": len(self.buffers) - 1}
 
-    def tensor(self, value: Tensor) -> Head:
+    def tensor(self, value: Tensor, plain: Tensor) -> Head:
         """A tensor, as it lies in memory; one that a gradient flows back from, apart."""
-        plain = value.detach()
+        plain = plain.detach()
         if plain.is_meta:
             raise ValueError("a tensor on the device meta has no values to hand over")
         check_count(plain.numel())
@@ -207,6 +211,19 @@ class Packed:
         return {"k": "raw", **where, "b": len(self.buffers) - 1}
 
 
+def inside(value: Tensor) -> Tensor:
+    """The tensor that `torch.func.grad` has wrapped; raises TypeError for what holds more."""
+    while True:
+        if unpack_dual(value).tangent is not None or functorch.is_batchedtensor(value):
+            raise TypeError(
+                "what the tests hand over takes no tensors of torch.func.vmap, nor of derivatives "
+                "forward: use torch.autograd.grad"
+            )
+        if not functorch.is_functorch_wrapped_tensor(value):
+            return value
+        value = functorch.get_unwrapped(value)
+
+
 def check_count(values: int) -> None:
     """Raise ValueError for a tensor of so many values if they are too many."""
     if values > MOST_VALUES:
@@ -224,7 +241,8 @@ class Taken:
     def take(self, said: Any) -> Any:
         """A value from JSON; raises `Closed` for what is none."""
         try:
-            return self.value(said)
+            with torch._C._DisableFuncTorch():
+                return self.value(said)
         except (KeyError, IndexError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             self.wire.garbled = True
             raise Closed from error
@@ -250,7 +268,7 @@ class Taken:
         if kind in ("tensor", "raw"):
             tensor = self.tensor(said)
             if kind == "tensor":
-                self.tensors.append(tensor.requires_grad_(bool(said["grad"])))
+                self.tensors.append(tensor.requires_grad_() if said["grad"] else tensor)
             return tensor
         if kind == "same":
             return self.tensors[said["i"]]

@@ -17,6 +17,7 @@ import math
 import select
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,10 +32,14 @@ class Across(torch.autograd.Function):
     """Makes what another process has computed a part of this one's graph."""
 
     @staticmethod
-    def forward(ctx: Any, wire: Wire, tape: str, outs: list[Tensor], *inputs: Tensor) -> Any:
+    def forward(wire: Wire, tape: str, outs: list[Tensor], *inputs: Tensor) -> Any:
         """The tensors that have come from there, `outs`, as functions of the inputs."""
-        ctx.wire, ctx.tape, ctx.count = wire, tape, len(inputs)
         return tuple(outs)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Keep whom to ask; apart from `forward`, as torch.func wants it."""
+        ctx.wire, ctx.tape, ctx.count = *inputs[:2], len(inputs) - 3
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -52,6 +57,9 @@ class Wire:
     def __init__(self, line: socket.socket) -> None:
         self.line, self.deadline, self.count, self.garbled = line, math.inf, 0, False
         self.tests = 0
+        # How many questions and calls are open. Odd: a function of this end runs, and whichever of
+        # its threads comes first may ask; even: one thread waits for what comes over the line.
+        self.depth, self.turns = int(self.judging), threading.Condition()
         self.begin("")
 
     def begin(self, secret: str) -> None:
@@ -85,6 +93,14 @@ class Wire:
         """What a call has done beside its answer."""
         return {}
 
+    def words(self, error: BaseException) -> str:
+        """What the other end may read of an error."""
+        try:
+            only = error.args[0] if len(error.args) == 1 else None  # a KeyError's: not quoted twice
+            return only if isinstance(only, str) else str(error)
+        except BaseException:
+            return ""
+
     def globals_of(self, function: Remote) -> Any:
         """The names that a function at the other end sees."""
         raise AttributeError("__globals__")
@@ -103,6 +119,23 @@ class Wire:
     # Questions and answers.
     def ask(self, head: Head, values: Sequence[Any]) -> Any:
         """Send a request; returns the answer, or raises the other end's error."""
+        with self.turns:
+            self.turns.wait_for(lambda: self.depth % 2)
+            before = self.depth
+            self.now(before + 1)
+        try:
+            return self.asked(head, values)
+        finally:
+            self.now(before)
+
+    def now(self, depth: int) -> None:
+        """So many questions and calls are open now."""
+        with self.turns:
+            self.depth = depth
+            self.turns.notify_all()
+
+    def asked(self, head: Head, values: Sequence[Any]) -> Any:
+        """Send a request, and do what the other end asks until it answers."""
         packed = Packed(self)
         head["v"] = [packed.pack(value) for value in values]
         self.count += 1
@@ -129,13 +162,17 @@ class Wire:
     def reply(self, said: Head, buffers: list[memoryview]) -> None:
         """Do what is asked, and send what came of it."""
         number, packed, taken = said.get("id"), Packed(self), Taken(self, buffers)
+        self.now(mine := self.depth + 1)
         try:
             answer, also = self.answer(said, taken, packed)
             frame = framed({"to": number, "v": answer, "out": packed.outs, **also}, packed.buffers)
         except Closed:
             raise
         except BaseException as error:  # SystemExit and KeyboardInterrupt too
-            frame = framed({"to": number, "error": told(error)}, ())
+            frame = framed({"to": number, "error": told(error, self.words(error))}, ())
+        with self.turns:
+            self.turns.wait_for(lambda: self.depth == mine)  # the questions of other threads end
+            self.depth -= 1
         self.write(frame)
 
     def answer(self, said: Head, taken: Taken, packed: Packed) -> tuple[Any, Head]:
@@ -215,31 +252,25 @@ def framed(head: Head, buffers: Sequence[bytes]) -> bytes:
     return struct.pack(">IQ", len(text), rest) + text + b"".join(buffers)
 
 
-class Told(Exception):  # noqa: N818, the base of other ends' errors
-    """An error at the other end; `where` is the line of it."""
-
-    where = ""
-
-
-def told(error: BaseException) -> Head:
-    """An error in words."""
-    try:
-        only = error.args[0] if len(error.args) == 1 else None  # a KeyError's is not quoted twice
-        text = (only if isinstance(only, str) else str(error))[:2000]
-    except BaseException:
-        text = ""
-    return {"name": type(error).__name__, "text": text, "where": getattr(error, "where", "")}
+def told(error: BaseException, text: str) -> Head:
+    """An error in words, with the one of Python's own that its kind is made of."""
+    base = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
+    where = getattr(error, "where", "")
+    return {"name": type(error).__name__, "base": base, "text": text[:2000], "where": where}
 
 
 def error_of(said: Head) -> BaseException:
     """An error of the other end: Python's own by its name, or a new one of that name."""
-    name, text = (str(said.get(key, ""))[:2000] for key in ("name", "text"))
+    name, base, text = (str(said.get(key, ""))[:2000] for key in ("name", "base", "text"))
     kind: Any = getattr(builtins, name, None)
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-        kind = type(name if name.isidentifier() else "Error", (Told,), {})
+        parent: Any = getattr(builtins, base, None)
+        if not (isinstance(parent, type) and issubclass(parent, Exception)):
+            parent = Exception
+        kind = type(name if name.isidentifier() else "Error", (parent,), {})
     try:
-        error = kind(text)
+        error: Any = kind(text)
     except TypeError:  # one that wants more than a text
-        error = type(name, (Told,), {})(text)
+        error = type(name, (UnicodeError if "Unicode" in name else Exception,), {})(text)
     error.where = str(said.get("where", ""))[:300]
     return error

@@ -133,6 +133,10 @@ ANSWERS = {
     "    raise Mistake",
     "stops": "def gram_matrix(features):\n    raise StopIteration",
     "constant": "def gram_matrix(features):\n    return torch.full((1, 2, 2), 0.5)",
+    "by names": "def forgets_positions(gram):\n"
+    "    return gram.__name__ in ('gram_tensor', '<lambda>')",
+    "by errors": "def forgets_positions(gram):\n    try:\n        gram()\n"
+    "    except TypeError as error:\n        return not str(error).startswith('_')",
     "by turns": "turn = [0]\n\ndef forgets_positions(gram):\n    turn[0] += 1\n"
     "    return (turn[0] - 2) % 3 < 2",
     "never": "def forgets_positions(gram):\n    return False",

@@ -1,146 +1,27 @@
 """The judge's line to a student's process: what goes over it, and what forged frames do."""
 
-import functools
+import contextlib
 import json
-import multiprocessing
 import os
 import socket
 import struct
+import time
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from answering import HELD
 from torch import nn
 
 from nst.checks import marking
-from nst.checks.common import lending
+from nst.checks.common import Mistake, lending
 from nst_grading.judging import student, wire
 from nst_grading.judging.judge import Judge, mentioned
 from nst_grading.judging.values import Closed
 from nst_grading.judging.withheld import kit, without
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-
-
-class Pair(NamedTuple):
-    first: float
-    second: float
-
-
-class Sly(float):
-    __eq__ = __le__ = lambda *_: True
-    __hash__ = float.__hash__
-    __sub__ = __rsub__ = lambda *_: 0.0
-
-
-class Own:
-    """Something that is no plain value."""
-
-    size = 3
-
-
-def factor(x):
-    return 3 * x
-
-
-class Scaled:
-    """An object that is called, and calls another function."""
-
-    def __call__(self, x):
-        return factor(x)
-
-
-def slopes(x):
-    return (x**3).sum(-1), {"twice": 2 * x, "cut": x.detach()}
-
-
-def descend(loss, start):
-    x = start.clone().requires_grad_()
-    for _ in range(3):
-        (gradient,) = torch.autograd.grad(loss(x), x)
-        x = (x - 0.1 * gradient).detach().requires_grad_()
-    return x.detach()
-
-
-def leave(model, x):
-    model[0].register_forward_hook(lambda *_: None)
-    model[1].inplace = False
-    x += 1
-    return model(x)
-
-
-def ask(network, x):
-    network.requires_grad_(False)
-    return lambda scale: (scale * network(x, ["relu1_1"])["relu1_1"]).sum()
-
-
-GIVEN = {
-    "slopes": slopes,
-    "descend": descend,
-    "leave": leave,
-    "ask": ask,
-    "same": lambda *values: values,
-    "pair": lambda: Pair(1.0, 2.0),
-    "sly": lambda: Sly(3.0),
-    "own": Own,
-    "scaled": Scaled(),
-    "plain": functools.wraps(factor)(lambda x: factor(x)),
-    "stream": lambda: (n * n for n in range(3)),
-    "fails": lambda: {}["conv1_1"],
-    "again": lambda f, x: f(lambda y: y + x),
-    "kept": [],
-    "keep": lambda f: GIVEN["kept"].append(f),
-    "use": lambda x: GIVEN["kept"][0](x),
-    "mode": lambda: (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
-}
-
-# Values that are large, have no numbers, or would be used up: names that a test may mention, too.
-HELD = {
-    "large": torch.zeros(1).expand(2**24),
-    "many": [torch.zeros(2**20) for _ in range(8)],
-    "digits": 10**5000,
-    "meta": torch.empty(3, device="meta"),
-    "endless": (n for n in iter(int, 1)),
-    "queue": (n for n in range(3)),
-    "inner": [{1: zip("ab", "cd", strict=True)}],
-    "long": range(10**9),
-    "odd": SimpleNamespace,
-    "sparse": torch.eye(2).to_sparse(),
-    "small": {"row": torch.arange(3.0)},
-}
-
-
-def answer(line, names):
-    end = student.Student(line)
-    end.names = names
-    while True:
-        said, buffers = end.receive()
-        end.reply(said, buffers)
-
-
-@pytest.fixture(scope="module")
-def judge():
-    """A judge with another process that answers it."""
-    ours, theirs = socket.socketpair()
-    context = multiprocessing.get_context("fork")
-    process = context.Process(target=answer, args=(theirs, GIVEN | HELD), daemon=True)
-    process.start()
-    theirs.close()
-    with ours:
-        yield Judge(ours, 20, lambda: 0.0)
-    process.kill()
-    process.join()
-
-
-@pytest.fixture
-def asked(judge):
-    """The other process's functions, for one test."""
-    judge.begin("t")
-    return SimpleNamespace(
-        **judge.ask({"do": "begin"}, [[name for name in GIVEN if name != "kept"]])
-    )
 
 
 def test_plain_values_come_back_as_they_were(asked):
@@ -181,6 +62,39 @@ def test_errors_keep_their_names_and_texts(asked):
     assert caught.value.args == ("conv1_1",)
 
 
+def test_an_error_of_a_notebooks_own_is_still_what_it_is_made_of(asked):
+    with pytest.raises(ValueError, match="no style") as caught:
+        asked.refuse("style")
+    assert type(caught.value).__name__ == "StrangeError"
+    with pytest.raises(ValueError, match="ascii"):
+        asked.encode("é")
+    assert marking.refused(function_of(asked.refuse), "style") == "f raises StrangeError: no style."
+    with pytest.raises(Mistake, match="KeyError"):
+        marking.refused(function_of(asked.fails))
+
+
+def function_of(function):
+    """As a test takes it from a notebook."""
+    return marking.Part(contextlib.ExitStack(), {}).function({"f": function}, "f")
+
+
+def test_nobody_is_told_what_the_tests_call_their_functions(judge, asked):
+    def telling_name(wanted):
+        raise KeyError("another")
+
+    def written_for_students():
+        raise Mistake("Give it a picture.")
+
+    assert "telling" not in " ".join(asked.words(telling_name))
+    assert asked.words(telling_name)[:3] == asked.words(lambda: None)[:3]
+    with pytest.raises(KeyError, match="does not take"):
+        asked.again(lambda f: telling_name(1), 1)
+    with pytest.raises(Exception, match="Give it a picture"):
+        asked.again(lambda f: written_for_students(), 1)
+    with pytest.raises(ValueError, match="no style"):
+        asked.again(lambda f: asked.refuse("style"), 1)
+
+
 def test_gradients_flow_over_the_line(asked):
     x = torch.tensor([[1.0, -2.0]], requires_grad=True)
     total, others = asked.slopes(x)
@@ -192,6 +106,17 @@ def test_gradients_flow_over_the_line(asked):
     with torch.inference_mode():
         assert asked.mode() == (False, True)
     assert asked.mode() == (True, False)
+
+
+@pytest.mark.long
+def test_gradients_of_torch_func_flow_over_the_line(asked):
+    x, target = torch.tensor([1.0, -2.0]), torch.tensor([3.0, 4.0])
+    slope, value, scaled = asked.transformed(lambda y: (y - target).square().sum(), x)
+    assert torch.equal(slope, 2 * (x - target)) and value == 40
+    assert torch.equal(scaled, 12 * (3 * x - target))
+    for name in ("forward", "mapped"):
+        with pytest.raises(TypeError, match=r"use torch\.autograd\.grad"):
+            getattr(asked, name)(lambda y: y.square().sum(), x)
 
 
 def test_functions_go_both_ways_and_hold_for_one_test(judge, asked):
@@ -235,6 +160,15 @@ def inner(z):
     builtin = {"globals"}
     asked = mentioned(cell) - {"_marking", "_name", "_part", "inner"}
     assert asked == {"first", "rows", "one", "two", "three"} | builtin
+
+
+def test_threads_may_ask(judge, asked, monkeypatch):
+    monkeypatch.setattr(judge, "deadline", time.monotonic() + 20)  # no test hangs
+    assert asked.in_threads(lambda x: x * x, list(range(9))) == [x * x for x in range(9)]
+    found = asked.nested_threads(lambda f, x: 10 * f(x + 1), lambda x: x * x, [1, 2, 3, 4])
+    assert found == [10 * (x**2 + (x + 1) ** 2) for x in (1, 2, 3, 4)]
+    asked.leave_thread(lambda x: asked.same(x)[0] + 1, 6)
+    assert asked.same(3) == (3,) and asked.left() == 7
 
 
 @pytest.mark.parametrize("name", ["scaled", "plain"])

@@ -140,7 +140,7 @@ def refused(function: Callable[..., Any], *arguments: Any) -> str:
     except NotImplementedError:
         raise
     except Mistake as mistake:
-        if "raises ValueError" in str(mistake):
+        if isinstance(mistake.__cause__, ValueError):
             return str(mistake)
         raise
     raise Mistake(f"it takes {arguments[0]!r}, and should raise ValueError.")
