@@ -18,7 +18,7 @@ import nst
 
 # What exercises ask for, and what in the package would do it: functions of modules, or all.
 LOSSES = {"losses": "content_loss style_loss squared_distance SquaredDistance total_variation_loss"}
-GRAM = {"losses": "*"}
+GRAM = {"losses": "*", "statistics.moments": "*"}
 LOOPS = dict.fromkeys(("loop", "transfer", "optimizers", "optimizers.plain"), "*")
 LOOPS |= {"optimizers.lbfgs": "*", "optimizers.bounds": "*", "optimizers.guess": "*"}
 PASSES = {
@@ -31,6 +31,7 @@ PASSES = {
 FILES = {"images": "load_image open_image preprocess_image to_tensor upright decoded fit fitted"}
 WITHHELD: dict[str, dict[str, str]] = {
     "load_picture": FILES,
+    "judge": {"judges": "*"},
     "what_it_sees": {"features": "layer_table _vgg_table _measured_table"},
     "strongest": {"features": "channel_order"},
     **dict.fromkeys(("channel_products", "gram_matrix", "paper_loss", "style_distance"), GRAM),

@@ -1,4 +1,4 @@
-"""Problem set 6 gives no points for what the package does, nor for what is put in torch's place."""
+"""Problem sets give no points for what the package does, nor for what is put in torch's place."""
 
 import textwrap
 
@@ -70,6 +70,37 @@ DELEGATED = {
             return Training(painter, photographs, []).painter, [0.0] * len(photographs)
     """,
 }
+# What does the work in places that only look as if they were for something else.
+ELSEWHERE = {
+    "ps2_gram": {
+        "gram_matrix": """
+            def channel_products(features):
+                from nst.statistics.moments import GuidedProducts
+
+                class Everywhere:
+                    map = torch.ones(features.shape[1:])
+                    places = torch.arange(map.numel())
+                    weights = map.flatten()
+
+                return GuidedProducts.apply(features.flatten(1).mT, Everywhere, 1)
+
+
+            def gram_matrix(features, products=channel_products):
+                return torch.stack([products(x) / x.numel() for x in features])
+        """,
+    },
+    "ps5_experiment": {
+        "judge": """
+            def judge(network, picture, content, style):
+                from nst import judges
+
+                eyes = (nst.extract_features(network, x, JUDGE) for x in (picture, content, style))
+                f, p, s = ({n: one[n].detach() for n in JUDGE} for one in eyes)
+                return judges.content_changed(f, p), judges.style_left(f, p, s)
+        """,
+    },
+}
+LOST = {"ps2_gram": ("gram_",), "ps5_experiment": ("judge",)}
 REPLACED = """
     import builtins
 
@@ -98,3 +129,15 @@ def test_what_the_package_does_and_what_is_replaced_scores_nothing(tmp_path):
     }
     assert points["delegated"] == set()
     assert not [part for part in points["replaced"] if part.startswith("train")]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_other_rooms_of_the_package_do_scores_nothing(name, tmp_path):
+    cells = {part: textwrap.dedent(text) for part, text in ELSEWHERE[name].items()}
+    nbformat.write(patched(name, {"cells": cells}), tmp_path / "delegated.ipynb")
+    tried = [part for part in parts(source(name)) if part.startswith(LOST[name])]
+    (report,) = grade_notebooks(
+        {"delegated": tmp_path / "delegated.ipynb"}, SOURCES / name, only=tried
+    ).values()
+    assert report.points == dict.fromkeys(tried, 0)
+    assert len(tried) > 1
