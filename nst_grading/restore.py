@@ -48,6 +48,8 @@ def complete(notebook: NotebookNode, release: NotebookNode, report: Report) -> N
 
     nbgrader's `OverwriteCells.add_missing_cells` fails where two neighbours are missing.
     """
+    from nbgrader.utils import is_grade, is_solution
+
     before = -1
     for cell in release.cells:
         name = name_of(cell)
@@ -58,8 +60,12 @@ def complete(notebook: NotebookNode, release: NotebookNode, report: Report) -> N
             before = names.index(name)
             continue
         before += 1
-        notebook.cells.insert(before, deepcopy(cell))
-        report.remarks.append(f"The cell {name} was missing, and has been put back.")
+        notebook.cells.insert(before, put := deepcopy(cell))
+        if is_solution(cell) and not is_grade(cell) and cell.cell_type == "code":
+            put.source = ""  # the stub would overwrite what may stand in another cell
+            report.remarks.append(f"The answer's cell {name} was missing.")
+        else:
+            report.remarks.append(f"The cell {name} was missing, and has been put back.")
 
 
 def name_of(cell: NotebookNode) -> str:

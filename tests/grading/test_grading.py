@@ -9,7 +9,7 @@ from copy import deepcopy
 
 import nbformat
 import pytest
-from tiny_set import FULL, ZERO, blank, cell, hand_in
+from tiny_set import DOUBLE, FULL, GRAM, ZERO, blank, cell, hand_in
 
 from nst.errors import NstError
 from nst_grading import grade_notebooks, release
@@ -93,6 +93,9 @@ def graded(source, tmp_path_factory):
     deleted = hand_in(path("deleted"), source)
     deleted.cells = [deleted.cells[2], deleted.cells[6]]  # no imports, no tests, no double
     nbformat.write(deleted, at["deleted"])
+    together = hand_in(path("together"), source, gram=f"{GRAM}\n\n\n{DOUBLE}")
+    del together.cells[4]
+    nbformat.write(together, at["together"])
     moved = hand_in(path("moved"), source)
     moved.cells.append(deepcopy(moved.cells[2]))
     moved.cells[-1].id = "twice"
@@ -140,6 +143,10 @@ def test_edited_tests_are_restored(graded):
 def test_deleted_cells_are_put_back_and_graded(graded):
     assert points(graded["deleted"]) == {"gram-test": 3, "double-test": 0}
     assert "double-test was missing" in " ".join(graded["deleted"].remarks)
+
+
+def test_all_answers_may_stand_in_one_cell(graded):
+    assert points(graded["together"]) == {"gram-test": 3, "double-test": 2}
 
 
 @pytest.mark.parametrize("name", [*TRICKS, "subclass"])
