@@ -27,7 +27,7 @@ from nst_grading.judging.withheld import kit
 from nst_grading.kernels import Kernel, Room, no_main, work
 from nst_grading.limits import Limits
 from nst_grading.report import Report
-from nst_grading.restore import name_of, restore, suspects
+from nst_grading.restore import restore, suspects
 from nst_grading.sandbox.visible import visible
 
 
@@ -178,7 +178,7 @@ def beside(notebook: Path) -> list[Path]:
 
 def grade_one(job: Job, kernel: Kernel) -> Report:
     """Grade one notebook in the kernel that waits for it."""
-    from nbgrader.utils import determine_grade, is_grade, is_locked
+    from nbgrader.utils import determine_grade, is_grade
 
     from nst_grading.execute import FairExecute
     from nst_grading.handout.seeds import give, number_in
@@ -193,8 +193,7 @@ def grade_one(job: Job, kernel: Kernel) -> Report:
     except NstError as error:
         return report.refuse(str(error))
     report.points = dict.fromkeys(report.out_of, 0.0)
-    locked = {name_of(cell) for cell in release.cells if is_locked(cell)}
-    report.remarks += suspects(notebook, locked)
+    report.remarks += suspects(notebook, release)
     name = job.released.stem
     database = f"sqlite:///{job.released.parents[2] / 'gradebook.db'}"
     ids = {"student": job.student, "assignment": name, "notebook": name, "db_url": database}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from copy import deepcopy
 from typing import Any
 
@@ -83,12 +82,21 @@ SUSPECT = re.compile(
 )
 
 
-def suspects(notebook: NotebookNode, locked: Collection[str]) -> list[str]:
+# Where an exercise wants a gradient by hand: ways round the switch that holds autograd.
+BY_HAND = re.compile(r"\b(?:inference_mode|torch\.func|forward_ad|run_backward)\b")
+
+
+def suspects(notebook: NotebookNode, release: NotebookNode) -> list[str]:
     """What a person should look at: words in the student's cells that no exercise needs."""
+    from nbgrader.utils import is_locked
+
+    locked = {name_of(cell) for cell in release.cells if is_locked(cell)}
+    by_hand = any(".by_hand(" in cell.source for cell in release.cells)
     code = [
         cell.source
         for cell in notebook.cells
         if cell.cell_type == "code" and name_of(cell) not in locked
     ]
-    found = sorted({match for source in code for match in SUSPECT.findall(source)})
+    words = [SUSPECT, BY_HAND] if by_hand else [SUSPECT]
+    found = sorted({m for source in code for word in words for m in word.findall(source)})
     return [f"Its code mentions {', '.join(found)}: have a look."] if found else []

@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 Function = Callable[..., Any]
 Case = tuple[Any, ...]  # the arguments of one call
@@ -160,12 +162,27 @@ def helped(check: Callable[[], None], function: Function, name: str, **helpers: 
         right(f"{name}, with a right function in place of the one that it calls: mend that one")
 
 
+@contextlib.contextmanager
+def without_autograd() -> Iterator[None]:
+    """Inside, gradients are refused, backward and forward, in all threads."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("autograd does nothing in inference mode")
+
+    # What autograd.grad, backward and torch.func come down to.
+    ways = ((torch.autograd, "_engine_run_backward"), (forward_ad, "enter_dual_level"))
+    with contextlib.ExitStack() as stack:
+        for place, name in ways:
+            stack.enter_context(patch.object(place, name, refuse))
+        yield
+
+
 def by_hand(function: Function) -> Function:
     """The function, called where PyTorch follows nothing, so that autograd cannot do its work."""
 
     def call(*arguments: Any) -> Any:
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), without_autograd():
                 answer = function(*arguments)
         except Exception as error:
             if "require grad" in str(error) or "nference" in str(error):

@@ -18,11 +18,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from nst_grading.judging.values import Closed, Head, Held, Packed, Taken, Thing
 from nst_grading.judging.wire import Wire
@@ -95,7 +97,9 @@ class Student(Wire):
     def run(self, function: Any, arguments: Any, keywords: Any) -> Any:
         """Call one of the notebook's functions."""
         try:
-            return function(*arguments, **keywords)
+            by_hand = torch.is_inference_mode_enabled()
+            with without_autograd() if by_hand else contextlib.nullcontext():
+                return function(*arguments, **keywords)
         except BaseException as error:
             error.where = where(error)  # type: ignore[attr-defined]
             raise
@@ -160,6 +164,20 @@ class Student(Wire):
         asking = [index for index, tensor in enumerate(taken.tensors) if tensor.requires_grad]
         states = {ref: state(one) for ref, one in self.given.items()}
         return {"changed": packed.pack([changed, asking, states])}
+
+
+@contextlib.contextmanager
+def without_autograd() -> Iterator[None]:
+    """As `nst.checks.common.without_autograd`, which is not in this process."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("autograd does nothing in inference mode")
+
+    ways = ((torch.autograd, "_engine_run_backward"), (forward_ad, "enter_dual_level"))
+    with contextlib.ExitStack() as stack:
+        for place, name in ways:
+            stack.enter_context(patch.object(place, name, refuse))
+        yield
 
 
 def where(error: BaseException) -> str:

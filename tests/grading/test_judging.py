@@ -11,11 +11,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from answering import HELD
+from answering import BY_HAND, HELD
 from torch import nn
 
 from nst.checks import marking
-from nst.checks.common import Mistake, lending
+from nst.checks.common import Mistake, by_hand, lending
 from nst_grading.judging import student, wire
 from nst_grading.judging.judge import Judge, mentioned
 from nst_grading.judging.values import Closed
@@ -71,6 +71,16 @@ def test_an_error_of_a_notebooks_own_is_still_what_it_is_made_of(asked):
     assert marking.refused(function_of(asked.refuse), "style") == "f raises StrangeError: no style."
     with pytest.raises(Mistake, match="KeyError"):
         marking.refused(function_of(asked.fails))
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_a_gradient_by_hand_gets_no_help(asked, name):
+    x = torch.tensor([1.0, -2.0])
+    for taken in (BY_HAND[name], function_of(getattr(asked, name))):
+        with pytest.raises(Mistake, match="by hand"):
+            by_hand(taken)(x)
+        assert torch.equal(taken(x), 2 * x), "elsewhere it does its work"
+    assert torch.equal(by_hand(function_of(asked.twice))(x), 2 * x)
 
 
 def function_of(function):
