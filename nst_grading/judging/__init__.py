@@ -13,8 +13,11 @@ runs the kernel answers questions (`student.serve`), one after the other, each a
 
 - Numbers, texts, lists, dicts, arrays and tensors go by value, a subclass as what it is a subclass
   of: an answer cannot say by itself what it equals. Functions stay where they are and go as
-  references for the time of one test. So a test can hand over a loss or a network that it counts
-  the calls of, and a notebook's function may return a function.
+  references for the time of one test, the tests' own without their names. So a test can hand over
+  a loss or a network that it counts the calls of, and a notebook's function may return a function.
+- What a notebook holds under the names that a test mentions comes when the test begins, each by
+  itself; what is large, has no values or would be used up by reading stays, as a reference.
+- Several threads of a notebook may ask; they take turns.
 - Gradients go as values: each process keeps the graph of its own half of a computation, and asks
   the other for the product with its Jacobian. Where a test asks only that one flows, differences
   of the judge's own inputs must agree with it (`Part.gradient`).
