@@ -612,7 +612,7 @@ def test_settings_go_round_through_pasted_json(small):
         ('{"sizes": 9000}', "The size is 9000 pixels"),
         ('{"num_steps": 9000}', "These are 9000 steps"),
         ('{"styles": ["ink", "ink", "ink", "ink", "ink"]}', "At most 4 style pictures"),
-        ('{"styles": ["ink"], "style_blend": [1, 2]}', "1 style pictures and 2 style_blend"),
+        ('{"styles": ["ink"], "style_blend": [1, 2]}', "There are 1 style pictures and 2 style"),
         ('{"seed": 9223372036854775807}', "The seed is 9223372036854775807"),
     ],
 )
