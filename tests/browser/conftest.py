@@ -29,7 +29,7 @@ ROOT = HERE.parents[1]
 CHROMIUM = Path(os.environ.get("NST_CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 TOKEN = "t"
-PATIENCE = 90_000  # milliseconds until a server, kernel or run on a busy machine counts as lost
+PATIENCE = 240_000  # milliseconds until a server, kernel or run on a busy machine counts as lost
 HARMLESS: list[str] = []  # parts of messages that may stand in the console, and why
 
 
