@@ -97,7 +97,9 @@ def style_transfer(
     if not isinstance(network, Network):
         settings = settled(settings)
         network = load_network(*settings.made())
-    weights = hash_weights(network)
+        weights = network.loaded
+    else:
+        weights = hash_weights(network)
     with room_for_pictures():
         network = fit_out(network, place, pick_precision(precision, place))
         content, loaded = load_pictures(settings, content_image, styles, place)

@@ -13,7 +13,6 @@ from torch import Tensor
 from nst.cache import Cache, caching
 from nst.devices import pick_device, pick_precision
 from nst.errors import NstError, WeightsError
-from nst.files.checkpoints import hash_weights
 from nst.grids.cells import Cell
 from nst.images import postprocess_image, resize
 from nst.loop import Callback, State
@@ -151,6 +150,6 @@ def loaded_network(settings: Settings, device: torch.device, weights: str | None
 @lru_cache(maxsize=2)
 def _load(made: tuple[str | None, ...], device: torch.device, weights: str | None) -> Network:
     network = load_network(*made)  # type: ignore[arg-type]
-    if weights and hash_weights(network) != weights:
+    if weights and network.loaded != weights:
         raise WeightsError(f"{made[1]} has changed since the grid began: start it anew")
     return fit_out(network, device, pick_precision(None, device))
