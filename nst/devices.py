@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 
 import torch
+from torch import Tensor
 
 from nst.errors import SettingsError
 
@@ -101,3 +103,42 @@ def arithmetic(precision: str) -> Iterator[None]:
         yield
     finally:
         convolutions.allow_tf32, matrices.allow_tf32, convolutions.benchmark = before
+
+
+# Pixels beyond which an evaluation's kernels fill a GPU one by one, and memory is what is short.
+SMALL = 2**20
+
+
+class Beside:
+    """A place for work that the rest need not wait for: a GPU's second stream, for small pictures.
+
+    Elsewhere all is done in turn. Autograd takes each way back on the stream of the way there. What
+    was read beside must not be freed before all is done: this holds it until then.
+    """
+
+    def __init__(self, image: Tensor | None = None):
+        small = image is not None and image.is_cuda and image[0, 0].numel() <= SMALL
+        self.stream = second_stream(torch.cuda.current_device()) if small else None
+        self.read: list[Tensor] = []
+
+    @contextmanager
+    def reading(self, x: Tensor) -> Iterator[None]:
+        """Within it work that reads x, as soon as that is there."""
+        if self.stream is None:
+            yield
+            return
+        self.read.append(x)
+        self.stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.stream):
+            yield
+
+    def join(self) -> None:
+        """Let what comes now wait for it."""
+        if self.stream is not None:
+            torch.cuda.current_stream().wait_stream(self.stream)
+
+
+@cache
+def second_stream(device: int) -> torch.cuda.Stream:
+    """One for each GPU, since libraries keep some memory for every stream that they meet."""
+    return torch.cuda.Stream(device)

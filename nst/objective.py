@@ -26,6 +26,7 @@ from nst.cache import See, cached
 from nst.control.colours import only_grey
 from nst.control.masks import layer_guides
 from nst.control.regions import Region, Style, regions
+from nst.devices import Beside
 from nst.errors import SettingsError
 from nst.features import extract_features, walk_features
 from nst.losses import squared_distance, total_variation_loss
@@ -161,24 +162,31 @@ class Objective:
             self.empty.append(f"{whose} at {', '.join(blind)}")
         return {layer: found[layer] for layer in layers if layer in found}
 
-    def __call__(self, image: Tensor) -> dict[str, Tensor]:
-        """Every term as a scalar, named "content relu4_2", "style relu1_1", …, "tv"."""
+    def __call__(self, image: Tensor, beside: Beside | None = None) -> dict[str, Tensor]:
+        """Every term as a scalar, named "content relu4_2", "style relu1_1", …, "tv".
+
+        `beside` is where all but the network is computed: by default in turn.
+        """
         content: dict[str, Tensor] = {}
         style: dict[str, Tensor] = {}
         smoothness: dict[str, Tensor] = {}
+        beside = beside or Beside()
         image = only_grey(image) if self.grey else image
         if self.tv_weight:
             # First, so that on the way back it comes last, when memory is free again.
-            smoothness["tv"] = self.tv_weight * total_variation_loss(image, self.tv_norm)
+            with beside.reading(image):
+                smoothness["tv"] = self.tv_weight * total_variation_loss(image, self.tv_norm)
         # Layer by layer, so that on the way back no gradient of a Gram matrix waits in memory.
         for layer, feature in walk_features(self.network, channels_last(image), self.layers):
-            if layer in self.content:
-                target, factor = self.content[layer]
-                content[layer] = factor * squared_distance(feature, target)
-            for aim in self.style.get(layer, ()):
-                measured = self.statistic.measure(feature, aim.guide)
-                distance = self.statistic.distance(measured, aim.target, aim.guide)
-                style[aim.name] = aim.factor * distance
+            with beside.reading(feature):
+                if layer in self.content:
+                    target, factor = self.content[layer]
+                    content[layer] = factor * squared_distance(feature, target)
+                for aim in self.style.get(layer, ()):
+                    measured = self.statistic.measure(feature, aim.guide)
+                    distance = self.statistic.distance(measured, aim.target, aim.guide)
+                    style[aim.name] = aim.factor * distance
+        beside.join()
         terms = {f"content {layer}": content[layer] for layer in self.content}
         terms |= {aim.name: style[aim.name] for aims in self.style.values() for aim in aims}
         return terms | smoothness
@@ -186,7 +194,8 @@ class Objective:
     def loss_and_gradient(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Every term, detached, and the gradient of their sum with respect to the image."""
         image = image.detach().requires_grad_()
-        terms = self(image)
+        beside = Beside(image)  # lives until the gradient has been asked for
+        terms = self(image, beside)
         (gradient,) = torch.autograd.grad(total(terms), image)
         return {name: term.detach() for name, term in terms.items()}, gradient.contiguous()
 

@@ -27,6 +27,7 @@ NEED_MORE = {
     "test_distill.py": "pytorch_optimizer",
     "test_environment.py": "rattler",
     "test_notebooks.py": "nbformat",
+    "test_readme.py": "ipywidgets",
     "test_serve.py": "nbformat",
     "test_texts.py": "nbformat",
     "widgets": "ipywidgets",

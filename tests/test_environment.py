@@ -152,14 +152,14 @@ ROOMS = {
     "control": "errors files images networks statistics",
     "settings": "errors files networks losses statistics control",
     "cache": "networks",
-    "objective": "errors networks features losses settings cache statistics control",
+    "objective": "errors devices networks features losses settings cache statistics control",
     "hardware": "errors files devices networks features losses settings objective statistics "
     "control",
     "optimizers": "settings",
     "loop": "errors files devices settings objective hardware optimizers",
     "painters": "errors files images devices networks losses settings control",
     "runs": "errors files images devices networks settings control objective hardware optimizers "
-    "loop painters",
+    "loop painters kernels",
     "transfer": "errors files images devices networks settings control hardware loop runs",
     "grids": "errors files images devices networks settings control cache objective loop runs "
     "transfer",

@@ -160,7 +160,7 @@ def test_both_converge_to_the_same_picture():
 
 
 def go(guess, state, vector):
-    return guess(guess.factors(state), vector)
+    return guess(guess.factors(state), vector[None])[0]
 
 
 def bfgs(guess, pairs):
@@ -186,7 +186,7 @@ def test_the_product_is_that_with_bfgss_matrix(history):
         gradient = torch.randn(12, generator=generator, dtype=torch.float64)
         state["move"].copy_(step)
         state["gradient"].copy_(gradient - change)
-        product = learn(state, gradient, free, guess)
+        product = learn(state, gradient, gradient, free, guess)
         pairs = [*pairs, (step.numpy(), change.numpy())][-history:]
         if number == 6:
             del pairs[-1]

@@ -1,4 +1,4 @@
-"""All that a GPU has to show, in under four minutes: python tools/gpu_check.py [FOLDER [PART …]].
+"""All that a GPU has to show, in three minutes: python tools/gpu_check.py [FOLDER [PART …]].
 
 Each part is a process with a time limit, so that none can take the others' turn. What it prints
 goes into a file in FOLDER ($OUT, or outputs/gpu); a short table is printed last. With a copy of
@@ -15,23 +15,27 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TOTAL = 232  # seconds; parts that would begin too late are left out
+TOTAL = 190  # seconds; parts that would begin too late are left out
 BENCH = [sys.executable, "tools/bench/bench.py", "--only"]
 TESTS = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short"]
-# Name, command, and the most seconds that it may take; what was measured least comes first. Those
-# that measure time run alone.
-PARTS = [
-    ("memory", [*BENCH, "gpu_memory"], 90),
-    ("first runs and steps", [*BENCH, "gpu_first_runs", "gpu_steps"], 60),
-    ("tests", [*TESTS, "-m", "needs_gpu", "-n", "4", "tests"], 85),
-    ("evaluations", [*BENCH, "gpu_evaluations"], 40),
-    ("variants", [sys.executable, "tools/bench/gpu_variants.py", "{out}/variants.json"], 30),
-    ("runs", [*BENCH, "gpu_runs"], 60),
-    ("agreement", [*BENCH, "gpu_agreement"], 25),
-]
-# The tests that need none run beside those that need one.
-ENGINE = [*TESTS, "-m", "not needs_gpu and not slow", "-n", "10", "tests"]
+# The tests that need a GPU, and beside them those that do not.
+ENGINE = [*TESTS, "-m", "not needs_gpu and not slow", "-n", "8", "tests"]
 ENGINE += [f"--ignore=tests/{folder}" for folder in ("plots", "checks", "test_paint_styles.py")]
+# Name, command, and the most seconds that it may take. What measures time or memory runs alone;
+# what stands in one line runs side by side.
+VARIANTS = [sys.executable, "tools/bench/gpu_variants.py", "{out}/variants.json"]
+GROUPS = [
+    [("evaluations", [*BENCH, "gpu_evaluations"], 40)],
+    [("first runs and steps", [*BENCH, "gpu_steps", "gpu_first_runs"], 60)],
+    [("memory", [*BENCH, "gpu_memory"], 75)],
+    [
+        ("tests", [*TESTS, "-m", "needs_gpu", "-n", "4", "tests"], 60),
+        ("other tests", ENGINE, 60),
+        ("agreement", [*BENCH, "gpu_agreement"], 40),
+    ],
+    [("runs", [*BENCH, "gpu_runs"], 60)],
+    [("variants", VARIANTS, 45)],
+]
 
 
 class Part:
@@ -83,17 +87,14 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found: list[dict[str, object]] = []
     parts: list[Part] = []
-    chosen = sys.argv[2:] or [name for name, *_ in PARTS]
-    for name, command, seconds in PARTS:
-        if name not in chosen:
-            continue
+    chosen = sys.argv[2:] or [name for group in GROUPS for name, *_ in group]
+    for group in GROUPS:
+        group = [part for part in group if part[0] in chosen]
         left = TOTAL - (time.monotonic() - began)
         if left < 10:
-            found.append({"part": name, "status": "not begun", "seconds": 0})
+            found += [{"part": name, "status": "not begun", "seconds": 0} for name, *_ in group]
             continue
-        under_way = [Part(name, command, folder, min(seconds, left))]
-        if name == "tests":
-            under_way += [Part("other tests", ENGINE, folder, min(seconds, left))]
+        under_way = [Part(name, command, folder, min(most, left)) for name, command, most in group]
         found += [part.wait() for part in under_way]
         parts += under_way
         (folder / "parts.json").write_text(json.dumps(found, indent=1))

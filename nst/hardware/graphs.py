@@ -29,6 +29,7 @@ class Recorded(Generic[Found]):
         """Do the work once more, without waiting for it."""
         if not self.prepared:
             self.prepared = True
+            torch.cuda.empty_cache()  # which holds what one stream took, and serves no other
             return aside(self.work)
         if self.graph is None and self.possible:
             self.record()

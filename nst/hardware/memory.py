@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from nst.devices import is_full
+from nst.devices import SMALL, is_full
 from nst.errors import SettingsError
 from nst.features import layer_table
 from nst.files.fields import shown, whole
@@ -26,14 +26,14 @@ NUMBER = 4  # bytes of a float32
 # Measured on CPUs, as peaks of the process's resident memory:
 PROCESS = 13 * 10**8  # bytes of Python, torch, and what was freed but not handed back
 COPIES = 7  # of the picture: itself, the best, two gradients, and three that an optimiser keeps
-TURNS = 8  # more copies while the smoothness is evaluated or a step made, when no tile is held
+TURNS = 10  # more copies while the smoothness is evaluated or a step made, when no tile is held
 PASSING = 5  # a layer's activations so many times over while the gradient passes it
 SORTING = 4  # times the activations, where a statistic of style needs all of them at once
 SHORTEST = 3  # history with which L-BFGS is still itself
 # On NVIDIA's GPUs, counted as what tensors take at a time:
 GPU_PROCESS = 4 * 10**8  # workspaces of cuDNN, cuBLAS and cuFFT
 GPU_PASSING = 4  # of the whole picture; a tile's are as on a CPU
-GPU_TURNS = 10  # with what cuFFT works in
+GPU_TURNS = 13  # with what cuFFT works in
 SPARE = 0.9  # the share of a GPU's memory that is planned for: the rest goes into gaps
 
 
@@ -97,22 +97,24 @@ def plan(
     turns, rest = max((GPU_TURNS if gpu else TURNS) * picture, targets), limit - held
 
     at_once = gpu_bytes_per_pixel(network, layers) if gpu else per_pixel
+    if gpu and pixels <= SMALL:  # what is computed beside leaves gradients that wait
+        at_once += feature_bytes(network, settings.content_weight, settings.content_layers)
+        at_once += feature_bytes(network, settings.style_weight, settings.style_layers)
     whole, history = max(turns, at_once * max([pixels, *styles])), settings.history
+    least = max(turns, per_pixel * (smallest_tile(here) + 2 * here.margin) ** 2)
     if pair and whole + history * pair > rest:
         # Half of what is left to the steps, since both they and the tiles save time.
-        history = min(history, max(SHORTEST, rest // 2 // pair))
+        history = min(history, max(SHORTEST, min(rest // 2, rest - least) // pair))
     room = rest - history * pair
     if whole <= room:
         return Plan(None, history)
-    tile, least = isqrt(max(0, room // per_pixel)) - 2 * here.margin, smallest_tile(here)
-    if room < turns or tile < least:
-        shortest = min(SHORTEST, settings.history) * pair
-        needed = held + shortest + max(turns, per_pixel * (least + 2 * here.margin) ** 2)
+    if room < least:
+        needed = held + min(SHORTEST, settings.history) * pair + least
         raise SettingsError(
             f"{shape[1]}×{shape[0]} pixels need a memory limit of {ceil(needed / 10**7) / 100} GB, "
             f"not {limit / 10**9:.2f} GB; raise it, or take a smaller size"
         )
-    return Plan(tile, history)
+    return Plan(isqrt(room // per_pixel) - 2 * here.margin, history)
 
 
 def plan_for_gpu(
@@ -147,12 +149,12 @@ def plan_for_gpu(
 def gpu_room(device: torch.device, limit: int | None) -> int:
     """Bytes that tensors may still take on a GPU, by what is free there now, and by a limit."""
     free, total = torch.cuda.mem_get_info(device)
-    most = SPARE * min(
+    most = min(
         free + torch.cuda.memory_reserved(device),
         total * gpu_share(device),
         total if limit is None else limit,
     )
-    return int(most) - torch.cuda.memory_allocated(device)
+    return int(SPARE * (most - torch.cuda.memory_allocated(device)))
 
 
 def gpu_share(device: torch.device) -> float:
@@ -232,7 +234,7 @@ def gpu_bytes_per_pixel(network: VGG, layers: list[str]) -> int:
     for row in layer_table(network):
         module, size = network.layers[row.name], row.channels / row.stride**2
         if isinstance(module, Pool):
-            kept += size  # the place of each maximum, a byte
+            kept += 4 * size * (not module.average)  # the place of each maximum, at most 4 bytes
         elif not isinstance(module, nn.Conv2d) or row.name in layers:
             kept += number * size
         peak = max(peak, kept + GPU_PASSING * number * size)

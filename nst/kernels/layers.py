@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nst.kernels import in_pytorch
 
 EDGES = {"replicate": 0, "reflect": 1}  # which activation, from the border inwards, is repeated
+DEEP = 512  # channels from which cuDNN's way back takes a third longer than a convolution does
 
 
 def convolution_relu(x: Tensor, convolution: nn.Conv2d, pooled: bool = False) -> Tensor:
@@ -25,16 +26,18 @@ def convolution_relu(x: Tensor, convolution: nn.Conv2d, pooled: bool = False) ->
     if convolution.padding_mode != "zeros":
         x, padding = pad(x, convolution.padding_mode), (0, 0)
     function = ConvolutionReLUPool if pooled else ConvolutionReLU
-    return function.apply(x, convolution.weight, bias, padding)
+    return function.apply(x, convolution.weight, bias, padding, getattr(convolution, "back", None))
 
 
 class ConvolutionReLU(torch.autograd.Function):
     """A convolution, its bias and its ReLU in one kernel; it keeps only its result."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: Any) -> Tensor:
-        """As `convolution_relu`; the stride is 1."""
-        ctx.padding = padding
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: Any, back: Tensor | None = None
+    ) -> Tensor:
+        """As `convolution_relu`; the stride is 1. `back` is what `turned` makes of the weight."""
+        ctx.padding, ctx.back = padding, back
         y = in_one(x, weight, bias, padding)
         ctx.save_for_backward(y, weight)
         return y
@@ -44,7 +47,7 @@ class ConvolutionReLU(torch.autograd.Function):
         """The gradient with respect to x, through the activations that are positive."""
         y, weight = ctx.saved_tensors
         gradient = torch.ops.aten.threshold_backward(gradient, y, 0)
-        return F.conv_transpose2d(gradient, weight, padding=ctx.padding), None, None, None
+        return way_back(gradient, weight, ctx.padding, ctx.back), None, None, None, None
 
 
 class ConvolutionReLUPool(torch.autograd.Function):
@@ -54,11 +57,14 @@ class ConvolutionReLUPool(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: Any) -> Tensor:
-        """As `convolution_relu`; the stride is 1."""
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: Any, back: Tensor | None = None
+    ) -> Tensor:
+        """As `ConvolutionReLU`'s."""
         y = in_one(x, weight, bias, padding)
-        ctx.padding, ctx.size = padding, y.shape[-2:]
-        maxima, place = pooling_kernels(y).max_pool(y, relu=True)
+        ctx.padding, ctx.back, ctx.size = padding, back, y.shape[-2:]
+        ctx.kernels = pooling_kernels(y)  # others may have come to hand by the way back
+        maxima, place = ctx.kernels.max_pool(y, relu=True)
         ctx.save_for_backward(place, weight)
         return maxima
 
@@ -66,8 +72,20 @@ class ConvolutionReLUPool(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         """The gradient with respect to x, through the maxima that are positive."""
         place, weight = ctx.saved_tensors
-        gradient = pooling_kernels(gradient).max_pool_backward(gradient, place, *ctx.size)
-        return F.conv_transpose2d(gradient, weight, padding=ctx.padding), None, None, None
+        gradient = ctx.kernels.max_pool_backward(gradient, place, *ctx.size)
+        return way_back(gradient, weight, ctx.padding, ctx.back), None, None, None, None
+
+
+def way_back(gradient: Tensor, weight: Tensor, padding: Any, back: Tensor | None) -> Tensor:
+    """The gradient with respect to what was convolved, in the way that takes least time on GPUs."""
+    if back is not None:
+        return F.conv2d(gradient, back, padding=[2 - n for n in padding])
+    return F.conv_transpose2d(gradient, weight, padding=padding)
+
+
+def turned(weight: Tensor) -> Tensor:
+    """Weights with which a convolution is the way back of that with the given ones."""
+    return weight.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
 
 
 def in_one(x: Tensor, weight: Tensor, bias: Tensor, padding: Any) -> Tensor:
@@ -84,7 +102,7 @@ def in_one(x: Tensor, weight: Tensor, bias: Tensor, padding: Any) -> Tensor:
 
 def max_pool(x: Tensor) -> Tensor:
     """Maxima of 2×2: (B, C, H, W) → (B, C, ⌊H/2⌋, ⌊W/2⌋)."""
-    return MaxPool.apply(x) if x.is_cuda and triton_kernels() else F.max_pool2d(x, 2)
+    return MaxPool.apply(x) if x.is_cuda and triton_at_hand() else F.max_pool2d(x, 2)
 
 
 class MaxPool(torch.autograd.Function):
@@ -105,15 +123,33 @@ class MaxPool(torch.autograd.Function):
         return triton_kernels().max_pool_backward(gradient, place, *ctx.size)
 
 
+def average_pool(x: Tensor) -> Tensor:
+    """Means of 2×2: (B, C, H, W) → (B, C, ⌊H/2⌋, ⌊W/2⌋)."""
+    return AveragePool.apply(x) if x.is_cuda else F.avg_pool2d(x, 2)
+
+
+class AveragePool(torch.autograd.Function):
+    """Average pooling; on GPUs PyTorch's way back takes several times as long as the way there."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """As `average_pool`."""
+        ctx.size = x.shape[-2:]
+        return F.avg_pool2d(x, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """To all four that a mean was taken of."""
+        return in_pytorch.average_pool_backward(gradient, *ctx.size)
+
+
 def pad(x: Tensor, mode: str) -> Tensor:
     """One more activation on each side, "replicate" or "reflect": (B, C, H + 2, W + 2)."""
-    if x.is_cuda and triton_kernels():
-        return Pad.apply(x, EDGES[mode])
-    return F.pad(x, (1, 1, 1, 1), mode)
+    return Pad.apply(x, EDGES[mode]) if x.is_cuda else F.pad(x, (1, 1, 1, 1), mode)
 
 
 class Pad(torch.autograd.Function):
-    """Padding by copies; PyTorch's lays activations out channel by channel, which costs two more.
+    """Padding by copies; on GPUs PyTorch's lays activations out anew, which costs two more passes.
 
     And on the way back it adds in no fixed order, which this does.
     """
@@ -122,22 +158,30 @@ class Pad(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, edge: int) -> Tensor:
         """As `pad`."""
         ctx.edge = edge
-        return triton_kernels().pad(x, edge)
+        return in_pytorch.pad(x, edge)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """The sum over all copies of an activation."""
-        return triton_kernels().pad_backward(gradient, ctx.edge), None
+        return in_pytorch.pad_backward(gradient, ctx.edge), None
 
 
 def pooling_kernels(x: Tensor) -> Any:
     """The module that pools x, and takes gradients back."""
-    return (triton_kernels() if x.is_cuda else None) or in_pytorch
+    return (triton_at_hand() if x.is_cuda else None) or in_pytorch
+
+
+def triton_at_hand() -> Any:
+    """The module of kernels in Triton, once `triton_kernels` has loaded it."""
+    return triton_kernels() if triton_kernels.cache_info().currsize else None
 
 
 @cache
 def triton_kernels() -> Any:
-    """The module of kernels in Triton, if it is installed and finds the C compiler it needs."""
+    """Load the module of kernels in Triton, if that is installed and finds its C compiler.
+
+    Takes most of a second, which some runs never earn back; from then on evaluations use it.
+    """
     try:
         from nst.kernels import in_triton
 

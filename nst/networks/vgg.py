@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nst.errors import ImageError, SettingsError
-from nst.kernels.layers import convolution_relu, max_pool
+from nst.kernels.layers import DEEP, average_pool, convolution_relu, max_pool, turned
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 POOLINGS = ("max", "average", "average-rescaled")
@@ -231,7 +231,7 @@ class Pool(nn.Module):
         """(B, C, H, W) → (B, C, ⌊H/2⌋, ⌊W/2⌋)."""
         if not self.average:
             return max_pool(x)
-        means = F.avg_pool2d(x, 2)
+        means = average_pool(x)
         return means if self.gain == 1 else means * self.gain
 
 
@@ -247,6 +247,10 @@ def fit_out(network: Network, device: torch.device, precision: str) -> Network:
     copy.precision = precision
     if isinstance(copy, VGG) and precision == "bfloat16":
         copy.layers.to(torch.bfloat16)  # once, instead of in every evaluation
+    if isinstance(copy, VGG) and device.type == "cuda":
+        for module in copy.layers.values():
+            if isinstance(module, nn.Conv2d) and module.out_channels >= DEEP:
+                module.register_buffer("back", turned(module.weight), persistent=False)
     return copy
 
 

@@ -42,6 +42,7 @@ class Guess:
         count = torch.outer(self.down.sum(0), self.across.sum(0)).flatten() @ meets.to(image)
         self.meets = meets.to(image) / count.clamp(min=1)
         self.axes = F.normalize(torch.tensor(COLOUR_AXES)).to(image)
+        self.colours = self.axes.T.contiguous()
 
     def nothing_known(self) -> dict[str, Tensor]:
         """Mean squares of changes by pixel (1, H, W); of steps and of changes by ring (2, 3, n).
@@ -60,8 +61,7 @@ class Guess:
         """
         pixels = change.view(3, *self.size).square().mean(0, keepdim=True)
         state["pixels"].mul_(FADE).add_(weight * pixels)
-        rings = torch.stack([self.by_ring(step), self.by_ring(change)])
-        state["rings"].mul_(FADE).add_(weight * rings)
+        state["rings"].mul_(FADE).add_(weight * self.by_ring(torch.stack([step, change])))
         return self.factors(state)
 
     def factors(self, state: dict[str, Any]) -> tuple[Tensor, Tensor]:
@@ -73,20 +73,21 @@ class Guess:
         return about_one(around.log() / -4, most=1), spectrum
 
     def by_ring(self, values: Tensor) -> Tensor:
-        """Mean squares of a flat picture's coefficients, by colour axis and ring: (3, n)."""
+        """Mean squares of flat pictures' (B, n) coefficients, by colour axis and ring (B, 3, n)."""
         power = torch.fft.rfft2(self.turned(values), norm="ortho").abs().square()
-        return (self.down.T @ power @ self.across).flatten(1) @ self.meets
+        bands = (self.down.T @ power @ self.across).flatten(-2)
+        return torch.bmm(bands, self.meets.expand(len(bands), -1, -1))
 
     def turned(self, values: Tensor) -> Tensor:
-        """A flat picture's colours on the colour axes: (3, H, W)."""
-        return (self.axes @ values.view(3, -1)).view(3, *self.size)
+        """Flat pictures' colours on the colour axes: (B, 3, H, W)."""
+        return (self.axes @ values.unflatten(-1, (3, -1))).unflatten(-1, self.size)
 
-    def __call__(self, factors: tuple[Tensor, Tensor], vector: Tensor) -> Tensor:
-        """How far to go along a flat gradient; symmetric and positive definite."""
+    def __call__(self, factors: tuple[Tensor, Tensor], vectors: Tensor) -> Tensor:
+        """How far to go along flat gradients (B, n); symmetric and positive definite."""
         local, spectrum = factors
-        coefficients = spectrum * torch.fft.rfft2(local * self.turned(vector))
-        further = local * torch.fft.irfft2(coefficients, s=self.size)
-        return (self.axes.T @ further.flatten(1)).flatten()
+        further = torch.fft.rfft2(self.turned(vectors).mul_(local)).mul_(spectrum)
+        further = torch.fft.irfft2(further, s=self.size).mul_(local)
+        return (self.colours @ further.flatten(-2)).flatten(-2)
 
 
 def about_one(logarithms: Tensor, most: float) -> Tensor:

@@ -1,5 +1,6 @@
 """The default optimiser: L-BFGS that knows pictures, and needs fewer steps."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -53,15 +54,17 @@ class LBFGS(Optimizer):
         if not state:
             state.update(nothing_known(gradient, group["history"]) | self.guess.nothing_known())
         free = can_move(image, self.limits)
-        known = learn(state, gradient, free, self.guess)
-        gradient = gradient * free
+        slope = gradient * free
+        known = learn(state, gradient, slope, free, self.guess)
+        blind = state["scale"] == 0
+        direction = torch.where(blind, slope, known * free)
+        most = torch.linalg.vector_norm(direction, math.inf)
         # Nothing is known of the curvature: a short step, then ever longer ones.
         longer = 10 ** state["blind"].clamp(max=20)
-        short = (FIRST_STEP / gradient.abs().max()).clamp(max=1) * longer
-        direction = torch.where(state["scale"] == 0, short * gradient, known * free)
-        length = (LONGEST_STEP / direction.abs().max()).clamp(max=group["lr"]) * state["trust"]
+        factor = torch.where(blind, (FIRST_STEP / most).clamp(max=1) * longer, 1)
+        length = (LONGEST_STEP / (factor * most)).clamp(max=group["lr"]) * state["trust"]
         state["blind"] += 1
-        move(image, -length * direction, self.limits, state["move"])
+        move(image, factor * direction * -length, self.limits, state["move"])
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """As the base class, which however makes all numbers of the image's type.
@@ -82,8 +85,8 @@ def nothing_known(gradient: Tensor, history: int) -> dict[str, Any]:
     """The state of `LBFGS` before its first step.
 
     `steps` S and `changes` Y (history, n) hold steps, and how the gradient changed along each, in a
-    ring; rows of zeros where there is none. `inverse` is that of the triangle R of S Yᵀ in which no
-    step is older than the change, and `curvatures` its diagonal.
+    ring. `inverse` is that of the triangle R of S Yᵀ in which no
+    step is older than the change, with zeros where there is no pair, and `curvatures` its diagonal.
     """
     zeros = gradient.new_zeros
     # In float64, where there is one: the products of long and of short steps differ by far.
@@ -119,43 +122,46 @@ def with_history(state: dict[str, Any], history: int) -> dict[str, Any]:
     return state | fitted
 
 
-def learn(state: dict[str, Any], gradient: Tensor, free: Tensor, guess: Guess) -> Tensor:
-    """Take in the last step; returns how far to go along the gradient, by all that is known.
+def learn(
+    state: dict[str, Any], gradient: Tensor, slope: Tensor, free: Tensor, guess: Guess
+) -> Tensor:
+    """Take in the last step; returns how far to go along the slope, by all that is known.
 
     Returns what `apply_inverse_hessian` computes, but that it starts from another guess M. With
     R α = S g, u = γ M (g - Yᵀ α), and D the curvatures on a diagonal, it is u + Sᵀ δ, where
-    Rᵀ δ = D α - Y u (Byrd, Nocedal and Schnabel 1994, section 2). Pixels that are not `free` to
-    move count neither in the gradient nor in its change.
+    Rᵀ δ = D α - Y u (Byrd, Nocedal and Schnabel 1994, section 2). The slope g is the gradient at
+    the pixels that are `free` to move; the others do not count in its change either.
     """
     step, before, trust = state["move"], state["gradient"], state["trust"]
     uphill = step @ (gradient + before) > 0
     trust.copy_(torch.where(uphill, trust * SHORTER, (trust * LONGER).clamp(max=1)))
-    change = (gradient - before) * free
+    both = gradient.new_empty(2, len(gradient))  # the change, and later what the steps leave
+    change = torch.sub(gradient, before, out=both[0]).mul_(free)
     before.copy_(gradient)
-    gradient = gradient * free
     square, curvature = change @ change, step @ change
     # Else the loss curves downwards along the step, which no parabola fits, or hardly.
-    fits = curvature > LEAST_COSINE * (step.norm() * square.sqrt())
+    fits = curvature > LEAST_COSINE * ((step @ step).sqrt() * square.sqrt())
     factors = guess.learn(state, step, change, fits / square.clamp(min=1e-30))
-    past = state["scale"]
-    scale = STRETCH * curvature / (change @ guess(factors, change))
+    steps, changes, inverse = remember(state, step, change, fits)
+    alpha = inverse @ (steps @ slope).to(inverse)
+    torch.addmv(slope, changes.T, alpha.to(slope), alpha=-1, out=both[1])
+    guessed = guess(factors, both)  # in one go, for a GPU's sake
+
+    past, scale = state["scale"], STRETCH * curvature / (change @ guessed[0])
     # From step to step it varies by far more than the loss's curvature does.
     steady = torch.where(past == 0, scale, past**STEADY * scale ** (1 - STEADY))
     past.copy_(torch.where(fits, steady, past))
-
-    steps, changes, inverse = remember(state, step, change, fits)
-    alpha = inverse @ (steps @ gradient).to(inverse)
-    rest = torch.addmv(gradient, changes.T, alpha.to(gradient), alpha=-1)
-    result = state["scale"] * guess(factors, rest)
+    result = past * guessed[1]
     beta = state["curvatures"][: len(steps)] * alpha - (changes @ result).to(inverse)
-    return torch.addmv(result, steps.T, (inverse.T @ beta).to(gradient))
+    return torch.addmv(result, steps.T, (inverse.T @ beta).to(slope))
 
 
 def remember(
     state: dict[str, Any], step: Tensor, change: Tensor, fits: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Put a step, and the gradient's change along it, in the place of the oldest ones, if it fits.
+    """Put a step, and the gradient's change along it, in the place of the oldest ones.
 
+    Where it does not fit, the inverse's zeros leave it out, and the next one takes its place.
     Returns S, Y and the inverse of R, as far as they are filled where that is known for free.
     """
     history, count = len(state["steps"]), state["count"]
@@ -165,13 +171,13 @@ def remember(
     count += fits
     steps, changes = state["steps"][:used], state["changes"][:used]
     inverse = state["inverse"][:used, :used]
-    steps.index_copy_(0, row, (step * fits)[None])
-    changes.index_copy_(0, row, (change * fits)[None])
+    steps.index_copy_(0, row, step[None])
+    changes.index_copy_(0, row, change[None])
     # Without the oldest row and column it is the inverse of what is left of R.
     inverse.index_fill_(0, row, 0).index_fill_(1, row, 0)
     products = (steps @ change).to(inverse)
     curvature = products[row]
-    column = -(inverse @ products).index_fill(0, row, -1) / curvature
+    column = (inverse @ products).index_fill_(0, row, -1) / -curvature
     inverse.index_copy_(1, row, torch.where(fits, column, 0)[:, None])
     state["curvatures"].index_copy_(0, row, curvature * fits)
     return steps, changes, inverse

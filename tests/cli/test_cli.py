@@ -406,6 +406,8 @@ def test_an_interrupt_while_the_animation_is_written_leaves_the_picture(
 def test_an_end_at_any_moment_says_what_is_written(
     pictures, capsys, tmp_path, monkeypatch, threads, place, nth, arguments, written, error
 ):
+    if arguments.startswith("grid"):
+        pytest.importorskip("loky")
     (tmp_path / "film").mkdir()
     for number in (1, 2):
         nst.open_image("content.png").save(tmp_path / "film" / f"{number}.png")

@@ -74,6 +74,7 @@ def convolution_relu(x, layer, pooled):
 def as_on_a_gpu(monkeypatch):
     """The CPU takes all ways that a GPU takes, but for the kernels that it does not have."""
     monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
+    monkeypatch.setattr("nst.devices.SMALL", 0)  # there is no second stream
     monkeypatch.setattr("nst.networks.vgg.convolution_relu", convolution_relu)
     monkeypatch.setattr("nst.networks.vgg.max_pool", lambda x: torch.nn.functional.max_pool2d(x, 2))
     monkeypatch.setattr("nst.loop.Reading", Reading)

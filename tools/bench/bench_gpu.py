@@ -4,12 +4,11 @@ Where a copy of version 0.1 is at hand (see `bench_gpu_apart`), what is measured
 measured of that too, in a process beside.
 """
 
-import os
 import statistics
 from collections.abc import Callable, Iterator
 from functools import partial
-from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from bench_gpu_apart import (
@@ -41,18 +40,30 @@ NUDGED = 5  # runs from a start that differs by a millionth
 
 
 def gpu_evaluations(turns: int = 30) -> Iterator[Row]:
-    """Loss and gradient of VGG-19 at 512×512, played back, by precision."""
-    from nst.hardware.graphs import Recorded
+    """Loss and gradient of VGG-19 at 512×512, played back, by precision.
 
+    With Triton's kernels, which a run loads if it is long enough, against without them.
+    """
+    from nst.hardware.graphs import Recorded
+    from nst.kernels.layers import triton_kernels
+
+    triton_kernels()
     earlier = baseline("evaluations")
     for precision in PRECISIONS:
         with arithmetic(precision):
             objective, start, tutorial = ready(precision)
             ours = Recorded(partial(objective.loss_and_gradient, start))
+            plain = Recorded(partial(objective.loss_and_gradient, start))
+            with patch("nst.kernels.layers.triton_at_hand", lambda: None):
+                plain(), plain()
             for _ in range(3):
                 ours()
             measures: dict[str, Callable[[], object]]
-            measures = {"ours": ours, "PyTorch tutorial": partial(tutorial, start.clone())}
+            measures = {
+                "ours": ours,
+                "without Triton": plain,
+                "PyTorch tutorial": partial(tutorial, start.clone()),
+            }
             figures = in_turn({n: device_seconds(work) for n, work in measures.items()}, turns)
         bars = {}
         if precision in EVALUATION:
@@ -126,20 +137,16 @@ def gpu_runs(turns: int = 3, steps: int = 300) -> Iterator[Row]:
 
 
 def gpu_first_runs() -> Iterator[Row]:
-    """The first run of a process, against its second and one for which Triton compiles first."""
+    """The first run of a process, against its second."""
     most, before = FIRST
     label, section = "vgg19_quarter, the demo's settings", "A process's first run on a GPU"
-    with TemporaryDirectory() as folder:
-        # Triton keeps what it has compiled in a folder: empty at first, then not.
-        environment = os.environ | {"TRITON_CACHE_DIR": folder}
-        cold, warm = (measured("first_runs", ROOT, environment) for _ in range(2))
+    _, warm = (measured("first_runs", ROOT) for _ in range(2))  # the first reads files from disk
     then = measured("first_runs", BASELINE) if BASELINE.is_dir() else {}
     first = warm.get("first")
     for against, other, bar in (
         (f"{most:g} s", most, 1.0),
         (EARLIER, then.get("first"), most / before),
         ("its second run", warm.get("second"), None),
-        ("with nothing compiled", cold.get("first"), None),
     ):
         ratio = first / other if first and other else None
         yield Row(section, label, against, "s", first, other, ratio, bar)
@@ -155,6 +162,8 @@ def gpu_memory() -> Iterator[Row]:
         peak = found.get("reserved" if "limit" in name or "free" in name else "allocated")
         ratio = None if peak is None else peak / most
         yield Row("Memory on a GPU", name, f"{most:g} GB", "GB", peak, most, ratio, 1.0)
+        both = found.get("allocated"), found.get("reserved")
+        yield Row("Memory on a GPU", name, "what is held in reserve", "GB", *both, None, None)
 
 
 def gpu_agreement(size: int = SIDE, steps: int = 50) -> Iterator[Row]:

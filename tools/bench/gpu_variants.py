@@ -38,34 +38,6 @@ def plain_gram(features: Tensor) -> Tensor:
     return gram_matrix(features.float())
 
 
-def chunked_gram(features: Tensor, chunks: int = 64) -> Tensor:
-    """A Gram matrix as the sum of those of parts of the picture, all in one call."""
-    rows = features.permute(0, 2, 3, 1).flatten(1, 2)[0]
-    n = features[0].numel()
-    if len(rows) % chunks or len(rows) < 64 * chunks:
-        return gram_matrix(features)
-    return Chunked.apply(rows.view(chunks, -1, rows.shape[1]), n)
-
-
-class Chunked(torch.autograd.Function):
-    """XᵀX / n by chunks."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, n: int) -> Tensor:
-        """(chunks, M, C) → (1, C, C)."""
-        ctx.save_for_backward(x)
-        ctx.n = n
-        if x.dtype == torch.bfloat16:
-            return torch.bmm(x.mT, x, out_dtype=torch.float32).sum(0, keepdim=True) / n
-        return torch.bmm(x.mT, x).sum(0, keepdim=True) / n
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        """X(G + Gᵀ) / n."""
-        (x,) = ctx.saved_tensors
-        return x @ ((gradient + gradient.mT) / ctx.n).to(x.dtype), None
-
-
 def plain_convolution(x: Tensor, convolution: torch.nn.Conv2d, pooled: bool) -> Tensor:
     """A convolution, its ReLU and the pooling, one after the other."""
     y = convolution(x).relu_()
@@ -86,26 +58,55 @@ class PoolingApart(layers.ConvolutionReLUPool):
         return layers.max_pool(layers.ConvolutionReLU.apply(*given))
 
 
+def plain_way_back(gradient: Tensor, weight: Tensor, padding: Any, back: Any) -> Tensor:
+    """By cuDNN's gradient."""
+    return F.conv_transpose2d(gradient, weight, padding=padding)
+
+
+def plain_distance(x: Tensor, y: Tensor) -> Tensor:
+    """By autograd."""
+    return (x - y).square().sum()
+
+
+LAYERS, VGG = "nst.kernels.layers", "nst.networks.vgg"
+APART = [(f"{VGG}.convolution_relu", plain_convolution)]
+OWN_POOL = [
+    (f"{LAYERS}.ConvolutionReLUPool", PoolingApart),
+    (f"{LAYERS}.max_pool", own_max_pool),
+]
+GRAM = [("nst.statistics.moments.gram_matrix", plain_gram)]
+DISTANCES = [
+    (f"nst.{place}.squared_distance", plain_distance)
+    for place in ("objective", "statistics.moments")
+]
+AVERAGE = [(f"{VGG}.average_pool", lambda x: F.avg_pool2d(x, 2))]
+BORDERS = [(f"{LAYERS}.pad", lambda x, mode: F.pad(x, (1, 1, 1, 1), mode))]
+BACK = [(f"{LAYERS}.way_back", plain_way_back)]
 WAYS: dict[str, list[tuple[str, Any]]] = {
     "as it is": [],
-    "convolution and ReLU apart": [("nst.networks.vgg.convolution_relu", plain_convolution)],
-    "pooling apart": [("nst.kernels.layers.ConvolutionReLUPool", PoolingApart)],
-    "PyTorch's max pooling": [
-        ("nst.kernels.layers.ConvolutionReLUPool", PoolingApart),
-        ("nst.kernels.layers.max_pool", own_max_pool),
-    ],
-    "Gram matrices of float32": [("nst.objective.gram_matrix", plain_gram)],
-    "Gram matrices by chunks": [("nst.objective.gram_matrix", chunked_gram)],
-    "squared distances by autograd": [
-        ("nst.objective.squared_distance", lambda x, y: (x - y).square().sum())
-    ],
-    "none of them": [
-        ("nst.networks.vgg.convolution_relu", plain_convolution),
-        ("nst.kernels.layers.max_pool", own_max_pool),
-        ("nst.objective.gram_matrix", plain_gram),
-        ("nst.objective.squared_distance", lambda x, y: (x - y).square().sum()),
-    ],
+    "without Triton": [(f"{LAYERS}.triton_at_hand", lambda: None)],
+    "convolution and ReLU apart": APART,
+    "pooling apart": [(f"{LAYERS}.ConvolutionReLUPool", PoolingApart)],
+    "PyTorch's max pooling": OWN_POOL,
+    "cuDNN's way back": BACK,
+    "all in turn": [("nst.devices.SMALL", 0)],
+    "a convolution as way back from 256 channels": [(f"{VGG}.DEEP", 256)],
+    "no convolution as way back": [(f"{VGG}.DEEP", 10**9)],
+    "Gram matrices of float32": GRAM,
+    "squared distances by autograd": DISTANCES,
+    "PyTorch's average pooling": AVERAGE,
+    "PyTorch's borders": BORDERS,
+    "none of them": [*APART, *OWN_POOL, *GRAM, *DISTANCES, *AVERAGE, *BORDERS],
 }
+MAXIMA = [name for name in WAYS if name not in ("PyTorch's average pooling", "PyTorch's borders")]
+MEANS = [
+    "as it is",
+    "Gram matrices beside",
+    "cuDNN's way back",
+    "PyTorch's average pooling",
+    "PyTorch's borders",
+]
+MEANS += ["none of them"]
 
 
 @contextmanager
@@ -117,27 +118,32 @@ def way(name: str) -> Iterator[None]:
         yield
 
 
-def evaluations(precision: str, turns: int = 20) -> Figures:
-    """Milliseconds of each way, taken in turn; and of the parts forward and backward."""
-    measures = {}
+def evaluations(
+    precision: str, name: str = "vgg19", ways: list[str] = MAXIMA, turns: int = 20
+) -> Figures:
+    """Milliseconds of each way, taken in turn; and of the way there alone."""
+    measures, kept = {}, []
     with arithmetic(precision):
-        objective, start, _ = ready(precision)
-        kept = []
-        for name in WAYS:
-            with way(name):
-                recorded = Recorded(partial(objective.loss_and_gradient, start))
+        objective, start, _ = ready(precision, name)
+        reference = objective.loss_and_gradient(start)[1]
+        for each in ways:
+            with way(each):
+                # How deep is decided when the network is fitted out.
+                other = f"{VGG}.DEEP" in dict(WAYS[each])
+                evaluated = ready(precision, name)[0] if other else objective
+                recorded = Recorded(partial(evaluated.loss_and_gradient, start))
                 recorded()
-                recorded()
-            if recorded.graph is None:
-                measures[f"{name} (not recorded)"] = device_seconds(recorded)
-            else:
-                measures[name] = device_seconds(recorded)
+                found = recorded()[1].clone()
+            off = ((found - reference).norm() / reference.norm()).item()
+            print(f"{each}: gradient {off:.1e} off", flush=True)
+            where = "" if recorded.graph else " (not recorded)"
+            measures[each + where] = device_seconds(recorded)
             kept.append(recorded)
         forward = Recorded(torch.no_grad()(partial(objective, start.clone())))
         forward(), forward()
         measures["forward alone"] = device_seconds(forward)
         figures = in_turn(measures, turns)
-    return {name: 1000 * statistics.median(found) for name, found in figures.items()}
+    return {each: 1000 * statistics.median(found) for each, found in figures.items()}
 
 
 def kernels(work: Callable[[], object], repeats: int = 5) -> Figures:
@@ -150,16 +156,23 @@ def kernels(work: Callable[[], object], repeats: int = 5) -> Figures:
             work()
         torch.cuda.synchronize()
     spent, count = Counter[str](), Counter[str]()
-    for event in profile.events():
-        if event.device_type == torch.autograd.DeviceType.CUDA:
-            spent[event.name[:90]] += event.device_time / repeats
-            count[event.name[:90]] += 1
+    events = [e for e in profile.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+    events.sort(key=lambda event: event.time_range.start)
+    for event in events:
+        spent[event.name[:90]] += event.device_time / repeats
+        count[event.name[:90]] += 1
+    one = events[-len(events) // repeats :]
+    sequence = [
+        f"{e.time_range.start - one[0].time_range.start:8.1f} {e.device_time:8.1f} {e.name[:150]}"
+        for e in one
+    ]
     total = sum(count.values()) / repeats
     top = [
         f"{microseconds:8.1f} µs  {count[name] / repeats:5.1f} ×  {name}"
         for name, microseconds in spent.most_common(40)
     ]
-    return {"kernels": total, "microseconds": sum(spent.values()), "top": top}
+    spent_in_all = sum(spent.values())
+    return {"kernels": total, "microseconds": spent_in_all, "top": top, "sequence": sequence}
 
 
 def profiles() -> Figures:
@@ -173,10 +186,22 @@ def profiles() -> Figures:
             found[precision] = kernels(recorded)
     image = pictures(SIDE, SIDE)[0].cuda().requires_grad_()
     image.grad = 1e-3 * torch.randn(image.shape, device="cuda")
-    step = Recorded(make_optimizer(image, nst.make_settings()).step)
-    for _ in range(3):
-        step()
-    found["a step of L-BFGS"] = kernels(step)
+    optimizer = make_optimizer(image, nst.make_settings())
+    optimizer.step()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    optimizer.step()
+    peak = (torch.cuda.max_memory_allocated() - before) / image.nbytes
+    step = Recorded(optimizer.step)
+    with arithmetic("tf32"):
+        for _ in range(3):
+            step()
+        found["a step of L-BFGS"] = kernels(step) | {"pictures at the peak": peak}
+    with arithmetic("tf32"):
+        objective, start, _ = ready("tf32", "vgg19_quarter")
+        recorded = Recorded(partial(objective.loss_and_gradient, start))
+        recorded(), recorded()
+        found["the built-in network, tf32"] = kernels(recorded)
     return found
 
 
@@ -184,13 +209,10 @@ def products(turns: int = 20) -> Figures:
     """Microseconds of the products of a step of L-BFGS, in ways that give the same numbers."""
     rows, n = 30, 3 * SIDE * SIDE
     steps, vector = torch.randn(rows, n, device="cuda"), torch.randn(n, device="cuda")
-    weights, parts = torch.randn(rows, device="cuda"), 128
+    weights = torch.randn(rows, device="cuda")
     works: dict[str, Callable[[], Tensor]] = {
         "S g": lambda: steps @ vector,
         "S g, multiplied and summed": lambda: (steps * vector).sum(1),
-        "S g in 128 parts": lambda: torch.bmm(
-            steps.view(rows, parts, -1).transpose(0, 1), vector.view(parts, -1, 1)
-        ).sum(0),
         "S g as a matrix product": lambda: steps @ vector[:, None].expand(n, 8).contiguous(),
         "Sᵀ α": lambda: steps.T @ weights,
         "Sᵀ α, added": lambda: torch.addmv(vector, steps.T, weights),
@@ -216,7 +238,8 @@ def poolings(turns: int = 20) -> Figures:
             "max pooling, Triton": layers.MaxPool.apply,
             "max pooling, PyTorch": lambda x: F.max_pool2d(x, 2),
             "average pooling, PyTorch": lambda x: F.avg_pool2d(x, 2),
-            "replicated borders, Triton": lambda x: layers.Pad.apply(x, 0),
+            "average pooling": layers.AveragePool.apply,
+            "replicated borders": lambda x: layers.Pad.apply(x, 0),
             "replicated borders, PyTorch": lambda x: F.pad(x, (1, 1, 1, 1), "replicate"),
         }
         measures = {}
@@ -241,11 +264,13 @@ def main() -> None:
     parts: dict[str, Callable[[], Figures]] = {
         "ms of an evaluation, tf32": partial(evaluations, "tf32"),
         "ms of an evaluation, bfloat16": partial(evaluations, "bfloat16"),
+        "ms, built-in network, tf32": partial(evaluations, "tf32", "vgg19_quarter", MEANS),
         "µs of products": products,
         "µs of poolings": poolings,
         "profiles": profiles,
     }
     found: dict[str, Any] = {}
+    layers.triton_kernels()
     for title, part in parts.items():
         began = time.perf_counter()
         try:
