@@ -162,8 +162,8 @@ def gpu_memory() -> Iterator[Row]:
         peak = found.get("reserved" if "limit" in name or "free" in name else "allocated")
         ratio = None if peak is None else peak / most
         yield Row("Memory on a GPU", name, f"{most:g} GB", "GB", peak, most, ratio, 1.0)
-        both = found.get("allocated"), found.get("reserved")
-        yield Row("Memory on a GPU", name, "what is held in reserve", "GB", *both, None, None)
+        whole = f"{name}: with what is held in reserve"
+        yield Row("Memory on a GPU", whole, "", "GB", found.get("reserved"), None, None)
 
 
 def gpu_agreement(size: int = SIDE, steps: int = 50) -> Iterator[Row]:
