@@ -195,7 +195,8 @@ class Objective:
         """Every term, detached, and the gradient of their sum with respect to the image."""
         image = image.detach().requires_grad_()
         beside = Beside(image)  # lives until the gradient has been asked for
-        terms = self(image, beside)
+        # A view, so that the leaf itself is read in one place, whose stream its gradient comes on.
+        terms = self(image.view_as(image), beside)
         (gradient,) = torch.autograd.grad(total(terms), image)
         return {name: term.detach() for name, term in terms.items()}, gradient.contiguous()
 

@@ -1,4 +1,4 @@
-"""All that a GPU has to show, in three minutes: python tools/gpu_check.py [FOLDER [PART …]].
+"""All that a GPU has to show, in five minutes: python tools/gpu_check.py [FOLDER [PART …]].
 
 Each part is a process with a time limit, so that none can take the others' turn. What it prints
 goes into a file in FOLDER ($OUT, or outputs/gpu); a short table is printed last. With a copy of
@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TOTAL = 190  # seconds; parts that would begin too late are left out
+TOTAL = 285  # seconds; parts that would begin too late are left out
 BENCH = [sys.executable, "tools/bench/bench.py", "--only"]
 TESTS = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short"]
 # The tests that need a GPU, and beside them those that do not.
@@ -25,7 +25,7 @@ ENGINE += [f"--ignore=tests/{folder}" for folder in ("plots", "checks", "test_pa
 # what stands in one line runs side by side.
 VARIANTS = [sys.executable, "tools/bench/gpu_variants.py", "{out}/variants.json"]
 GROUPS = [
-    [("evaluations", [*BENCH, "gpu_evaluations"], 40)],
+    [("evaluations", [*BENCH, "gpu_evaluations"], 70)],
     [("first runs and steps", [*BENCH, "gpu_steps", "gpu_first_runs"], 60)],
     [("memory", [*BENCH, "gpu_memory"], 75)],
     [
@@ -34,7 +34,7 @@ GROUPS = [
         ("agreement", [*BENCH, "gpu_agreement"], 40),
     ],
     [("runs", [*BENCH, "gpu_runs"], 60)],
-    [("variants", VARIANTS, 45)],
+    [("variants", VARIANTS, 60)],
 ]
 
 
