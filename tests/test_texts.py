@@ -1,6 +1,8 @@
 """Texts that people read: links lead somewhere, words are spelt one way."""
 
+import ast
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -84,3 +86,24 @@ def test_the_first_notebook_shows_the_way_to_all_others():
     numbered = [p.name for p in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")]
     links = {"".join(groups) for groups in LINK.findall(markdown("notebooks/00_start_here.ipynb"))}
     assert {name for name in numbered if not name.startswith("00")} <= links
+
+
+def names(source):
+    """What a cell takes from the package by name, in branches that are never run here too."""
+    lines = [line for line in source.splitlines() if not line.lstrip().startswith(("!", "%"))]
+    for node in ast.walk(ast.parse("\n".join(lines))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nst":
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute) and re.fullmatch(r"nst(\.\w+)+", ast.unparse(node)):
+            yield ast.unparse(node)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_names_of_the_package_exist(name):
+    """In the cells' code, and where a text quotes them."""
+    found = re.findall(r"`(nst(?:\.\w+)+)[`(]", markdown(name))
+    if name.endswith(".ipynb"):
+        cells = nbformat.read(ROOT / name, as_version=4).cells
+        found += [each for c in cells if c.cell_type == "code" for each in names(c.source)]
+    for each in set(found):
+        pkgutil.resolve_name(each)

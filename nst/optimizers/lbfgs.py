@@ -85,8 +85,8 @@ def nothing_known(gradient: Tensor, history: int) -> dict[str, Any]:
     """The state of `LBFGS` before its first step.
 
     `steps` S and `changes` Y (history, n) hold steps, and how the gradient changed along each, in a
-    ring. `inverse` is that of the triangle R of S Yᵀ in which no
-    step is older than the change, with zeros where there is no pair, and `curvatures` its diagonal.
+    ring. `inverse` is that of the triangle R of S Yᵀ in which no step is older than the change,
+    with zeros where there is no pair, and `curvatures` its diagonal.
     """
     zeros = gradient.new_zeros
     # In float64, where there is one: the products of long and of short steps differ by far.
