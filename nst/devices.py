@@ -117,9 +117,10 @@ class Beside:
     """
 
     def __init__(self, image: Tensor | None = None):
-        small = image is not None and image.is_cuda and image[0, 0].numel() <= SMALL
-        self.stream = second_stream(torch.cuda.current_device()) if small else None
         self.read: list[Tensor] = []
+        self.stream: torch.cuda.Stream | None = None
+        if image is not None and image.is_cuda and image[0, 0].numel() <= SMALL:
+            self.stream = second_stream(image.get_device())
 
     @contextmanager
     def reading(self, x: Tensor) -> Iterator[None]:
@@ -128,14 +129,14 @@ class Beside:
             yield
             return
         self.read.append(x)
-        self.stream.wait_stream(torch.cuda.current_stream())
+        self.stream.wait_stream(torch.cuda.current_stream(self.stream.device))
         with torch.cuda.stream(self.stream):
             yield
 
     def join(self) -> None:
         """Let what comes now wait for it."""
         if self.stream is not None:
-            torch.cuda.current_stream().wait_stream(self.stream)
+            torch.cuda.current_stream(self.stream.device).wait_stream(self.stream)
 
 
 @cache
