@@ -3,6 +3,7 @@
 Where there is no GPU, Triton's interpreter runs them on the CPU.
 """
 
+import functools
 import importlib
 
 import pytest
@@ -148,6 +149,33 @@ def test_a_convolution_and_its_relu(device, padding):
     if device == "cpu":
         torch.testing.assert_close(y, expected)
         torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("padding", [(1, 1), (0, 0)])
+def test_the_way_back_of_a_convolution_is_a_convolution(padding):
+    """By turned weights; that of PyTorch's own is the oracle."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(7, 5, 3, 3, generator=generator).double()
+    gradient = torch.randn(2, 7, 6, 9, generator=generator).double()
+    ours = layers.way_back(gradient, weight, padding, layers.turned(weight))
+    theirs = layers.way_back(gradient, weight, padding, None)
+    shape = (2, 5, *(n + 2 - 2 * p for n, p in zip((6, 9), padding, strict=True)))
+    oracle = torch.nn.grad.conv2d_input(shape, weight, gradient, padding=padding)
+    torch.testing.assert_close(ours, oracle)
+    torch.testing.assert_close(theirs, oracle)
+
+
+def test_triton_is_not_loaded_by_an_evaluation(picture, monkeypatch):
+    """It takes a process most of a second: only who asks for it has it from then on."""
+    monkeypatch.setattr(layers, "triton_kernels", functools.cache(lambda: in_pytorch))
+    assert layers.triton_at_hand() is None
+    network = nst.load_network(pooling="max")
+    image = picture[..., :16, :16].contiguous().requires_grad_()
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
+    network(image, ["pool2"])["pool2"].sum().backward()
+    assert layers.triton_at_hand() is None
+    layers.triton_kernels()
+    assert layers.triton_at_hand() is in_pytorch
 
 
 def test_a_convolution_its_relu_and_max_pooling(kernels, device):

@@ -762,3 +762,10 @@ def test_a_bar_is_shown_in_a_kernel_and_not_where_one_could_be_started(monkeypat
     assert not nst.loop.in_notebook()
     shell.kernel = object()
     assert nst.loop.in_notebook()
+
+
+def test_a_run_knows_how_many_megapixels_it_evaluates(picture, other, quarter):
+    """By which a GPU's kernels are loaded: each size's pixels at its start and after each step."""
+    settings = nst.make_settings(sizes=(28, 56), num_steps=(3, 2))
+    job = nst.runs.job.Job(settings, quarter, picture, [other])
+    assert job.megapixels() == pytest.approx((20 * 28 * 4 + 40 * 56 * 3) / 1e6)

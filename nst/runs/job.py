@@ -67,10 +67,8 @@ class Job:
 
     def megapixels(self) -> float:
         """How many it evaluates in all its steps."""
-        pixels = [prod(fitted(self.content.shape[-2:], size)) for size, _ in self.sizes()]
-        return (
-            sum(n * (steps + 1) for n, (_, steps) in zip(pixels, self.sizes(), strict=True)) / 1e6
-        )
+        shape = self.content.shape[-2:]
+        return sum(prod(fitted(shape, size)) * (steps + 1) for size, steps in self.sizes()) / 1e6
 
     def deliver(self, picture: Tensor) -> Tensor:
         """A picture of the run as one gets it: with the content's colours, if it has these."""

@@ -11,6 +11,7 @@ from nst.hardware.memory import (
     PASSING,
     bytes_per_pixel,
     gpu_bytes_per_pixel,
+    gpu_room,
     parse_bytes,
     plan,
     plan_for_gpu,
@@ -125,6 +126,21 @@ def test_a_gpu_is_planned_for_by_what_is_free(vgg19, monkeypatch):
     other = load_network("squeezenet1_1", weights="random")
     monkeypatch.setattr("nst.hardware.memory.gpu_room", lambda device, limit: 10**9)
     assert plan_for_gpu(None, other, settings, **LARGE) == (None, settings.history)
+
+
+@pytest.mark.parametrize(
+    ("limit", "share", "room"),
+    [(None, 1.0, 0.9 * 13), (None, 0.95, 0.9 * 6), (135, 1.0, 0.9 * 8), (120, 1.0, -0.9 * 7)],
+)
+def test_what_a_process_holds_itself_is_not_what_a_gpu_has_left(limit, share, room, monkeypatch):
+    """Of 140 GB 127 are its own tensors, 1 is held in reserve, and 12 are free."""
+    gigabytes = {"mem_get_info": (12, 140), "memory_reserved": 128, "memory_allocated": 127}
+    for name, size in gigabytes.items():
+        size = tuple(n * 10**9 for n in size) if isinstance(size, tuple) else size * 10**9
+        monkeypatch.setattr(torch.cuda, name, lambda device, size=size: size)
+    monkeypatch.setattr("nst.hardware.memory.gpu_share", lambda device: share)
+    found = gpu_room(torch.device("cuda", 0), limit and limit * 10**9)
+    assert found == pytest.approx(room * 10**9)
 
 
 def test_more_memory_gives_larger_tiles_and_more_history_until_all_fits(vgg19):
