@@ -23,6 +23,7 @@ from nst.widgets.markup import safe
 from nst.widgets.picture import SHOWN, Picture
 
 QUESTION = "Which is the better painting?"
+NONE_YET = -1, "neither"  # the number of no pair
 SCRIPT = """
 function render({ model, el }) {
   const make = (kind, name, inside) => {
@@ -86,9 +87,9 @@ class Ballot(anywidget.AnyWidget):
     left = traitlets.Bytes(b"").tag(sync=True)
     right = traitlets.Bytes(b"").tag(sync=True)
     pair = traitlets.Int(0).tag(sync=True)
-    choice = traitlets.Tuple(
-        traitlets.Int(), traitlets.Enum(CHOICES), default_value=(-1, "neither")
-    ).tag(sync=True)
+    choice = traitlets.Tuple(traitlets.Int(), traitlets.Enum(CHOICES), default_value=NONE_YET).tag(
+        sync=True
+    )
     asking = traitlets.Bool(True).tag(sync=True)
 
 
@@ -179,7 +180,12 @@ class BlindVote(View):
     def _cast(self) -> None:
         pair, choice = self.ballot.choice
         if pair == self.asked - len(self.waiting) and self.waiting:
-            self.vote(choice)
+            try:
+                self.vote(choice)
+            except Exception:
+                with self.muted():
+                    self.ballot.choice = NONE_YET  # the page sends no second one for a pair
+                raise
 
     def vote(self, choice: str) -> None:
         """Write down a choice between the two that are shown, and show the next two."""

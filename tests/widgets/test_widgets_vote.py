@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from nst.errors import SettingsError
+from nst.errors import ImageError, SettingsError
 from nst.files.votes import Vote, add_vote, decided, pool_votes, read_votes
 from nst.widgets import BlindVote
 from nst.widgets.vote import order
@@ -67,6 +67,24 @@ def test_every_pair_is_asked_about_once_and_the_choice_written(vote):
     assert "All 6 pairs are done" in view.note.value
     press(view, "left")
     assert len(read_votes(view.file)) == 6
+
+
+def test_a_vote_that_could_not_be_written_can_be_cast_again(vote, monkeypatch):
+    """The page sends a pair's choice once: unless the kernel has taken it back."""
+    view = vote()
+    shown = shades(view)
+
+    def full(*_):
+        raise ImageError("votes.csv cannot be written (No space left on device)")
+
+    with monkeypatch.context() as patch, pytest.raises(ImageError):
+        patch.setattr("nst.widgets.vote.add_vote", full)
+        press(view, "left")
+    assert view.ballot.choice[0] != view.ballot.pair
+    assert "cannot be written" in view.error
+    assert shades(view) == shown
+    press(view, "left")
+    assert read_votes(view.file) == [Vote("anna", *shown, "left")]
 
 
 def test_nothing_says_what_is_what(vote, paintings):
