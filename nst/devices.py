@@ -120,7 +120,7 @@ class Beside:
         self.read: list[Tensor] = []
         self.stream: torch.cuda.Stream | None = None
         if image is not None and image.is_cuda and image[0, 0].numel() <= SMALL:
-            self.stream = second_stream(image.get_device())
+            self.stream = side_stream(image.get_device(), "beside")
 
     @contextmanager
     def reading(self, x: Tensor) -> Iterator[None]:
@@ -140,6 +140,6 @@ class Beside:
 
 
 @cache
-def second_stream(device: int) -> torch.cuda.Stream:
-    """One for each GPU, since libraries keep some memory for every stream that they meet."""
+def side_stream(device: int, use: str) -> torch.cuda.Stream:
+    """One for each GPU and use, since libraries keep some memory for every stream they meet."""
     return torch.cuda.Stream(device)

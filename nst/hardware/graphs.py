@@ -1,11 +1,12 @@
 """What keeps a GPU busy: work recorded as CUDA graphs, and numbers that are read late."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
+
+from nst.devices import side_stream
 
 Found = TypeVar("Found")
 
@@ -42,7 +43,7 @@ class Recorded(Generic[Found]):
         """Record the work, which does not do it; where that cannot be, it is done as it is."""
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph, stream=side_stream(torch.cuda.current_device())):
+            with torch.cuda.graph(graph, stream=recording_stream()):
                 self.found = self.work()
         except Exception:  # such as too little memory for what the graph keeps to itself
             self.possible, self.found = False, None
@@ -57,7 +58,7 @@ def aside(work: Callable[[], Found]) -> Found:
     Libraries set themselves up at first use, which must not be recorded; PyTorch asks for another
     stream than the default for it.
     """
-    main, side = torch.cuda.current_stream(), side_stream(torch.cuda.current_device())
+    main, side = torch.cuda.current_stream(), recording_stream()
     side.wait_stream(main)
     with torch.cuda.stream(side):
         found = work()
@@ -65,10 +66,9 @@ def aside(work: Callable[[], Found]) -> Found:
     return found
 
 
-@cache
-def side_stream(device: int) -> torch.cuda.Stream:
-    """One for all recordings, since libraries keep some memory for every stream that they meet."""
-    return torch.cuda.Stream(device)
+def recording_stream() -> torch.cuda.Stream:
+    """The current GPU's, for all recordings."""
+    return side_stream(torch.cuda.current_device(), "recording")
 
 
 class Reading:

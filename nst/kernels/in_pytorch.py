@@ -61,11 +61,6 @@ def pad_backward(gradient: Tensor, edge: int) -> Tensor:
     return out
 
 
-def channels_last(x: Tensor) -> Tensor:
-    """The same tensor, laid out position by position."""
-    return x.contiguous(memory_format=torch.channels_last)
-
-
 def empty(like: Tensor, height: int, width: int) -> Tensor:
     """A new tensor of that height and width, channels last."""
     shape, layout = (*like.shape[:2], height, width), torch.channels_last

@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from nst.kernels.in_pytorch import channels_last, empty
+from nst.kernels.in_pytorch import empty
 
 BLOCK = 1024
 
@@ -85,3 +85,8 @@ def max_pool_backward(gradient: Tensor, place: Tensor, height: int, width: int) 
     rows, pairs = batch * ((height + 1) // 2), (width + 1) // 2 * channels
     launch(max_pool_backward_kernel, rows, pairs, gradient, place, out, height, width, channels)
     return out
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """The same tensor, laid out position by position."""
+    return x.contiguous(memory_format=torch.channels_last)

@@ -163,11 +163,11 @@ def then_runs() -> dict[str, float]:
     return {"run": [wall_seconds(partial(run, network))() for _ in range(2)][1]}
 
 
-def measured(call: str, folder: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
+def measured(call: str, folder: Path) -> dict[str, Any]:
     """As `child`; nothing, and a line that says why, where that fails or takes too long."""
     began = time.perf_counter()
     try:
-        found = child(call, folder, environment)
+        found = child(call, folder)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         print(error, file=sys.stderr)
         found = {}
@@ -176,15 +176,14 @@ def measured(call: str, folder: Path, environment: dict[str, str] | None = None)
     return found
 
 
-def child(call: str, folder: Path, environment: dict[str, str] | None = None) -> dict[str, Any]:
+def child(call: str, folder: Path) -> dict[str, Any]:
     """What a function here returns in a process of its own, with the nst in `folder`."""
     call = call if call.endswith(")") else f"{call}()"
     code = f"import json, bench_gpu_apart; print(json.dumps(bench_gpu_apart.{call}))"
-    environment = dict(environment or os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join([str(folder), str(ROOT / "tools" / "bench")])
+    paths = os.pathsep.join([str(folder), str(ROOT / "tools" / "bench")])
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env=environment,
+        env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
         cwd=folder,

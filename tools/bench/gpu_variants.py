@@ -98,15 +98,9 @@ WAYS: dict[str, list[tuple[str, Any]]] = {
     "PyTorch's borders": BORDERS,
     "none of them": [*APART, *OWN_POOL, *GRAM, *DISTANCES, *AVERAGE, *BORDERS],
 }
-MAXIMA = [name for name in WAYS if name not in ("PyTorch's average pooling", "PyTorch's borders")]
-MEANS = [
-    "as it is",
-    "Gram matrices beside",
-    "cuDNN's way back",
-    "PyTorch's average pooling",
-    "PyTorch's borders",
-]
-MEANS += ["none of them"]
+OF_MEANS = ["PyTorch's average pooling", "PyTorch's borders"]  # the built-in network's alone
+MAXIMA = [name for name in WAYS if name not in OF_MEANS]
+MEANS = ["as it is", "all in turn", "cuDNN's way back", *OF_MEANS, "none of them"]
 
 
 @contextmanager
@@ -168,22 +162,26 @@ def kernels(work: Callable[[], object], repeats: int = 5) -> Figures:
     ]
     total = sum(count.values()) / repeats
     top = [
-        f"{microseconds:8.1f} µs  {count[name] / repeats:5.1f} ×  {name}"
-        for name, microseconds in spent.most_common(40)
+        f"{each:8.1f} µs  {count[name] / repeats:5.1f} ×  {name}"
+        for name, each in spent.most_common(40)
     ]
-    spent_in_all = sum(spent.values())
-    return {"kernels": total, "microseconds": spent_in_all, "top": top, "sequence": sequence}
+    microseconds = sum(spent.values())
+    return {"kernels": total, "microseconds": microseconds, "top": top, "sequence": sequence}
 
 
 def profiles() -> Figures:
     """Of an evaluation by precision, and of a step."""
     found = {}
-    for precision in ("tf32", "bfloat16"):
+    for title, precision, name in (
+        ("tf32", "tf32", "vgg19"),
+        ("bfloat16", "bfloat16", "vgg19"),
+        ("the built-in network, tf32", "tf32", "vgg19_quarter"),
+    ):
         with arithmetic(precision):
-            objective, start, _ = ready(precision)
+            objective, start, _ = ready(precision, name)
             recorded = Recorded(partial(objective.loss_and_gradient, start))
             recorded(), recorded()
-            found[precision] = kernels(recorded)
+            found[title] = kernels(recorded)
     image = pictures(SIDE, SIDE)[0].cuda().requires_grad_()
     image.grad = 1e-3 * torch.randn(image.shape, device="cuda")
     optimizer = make_optimizer(image, nst.make_settings())
@@ -197,11 +195,6 @@ def profiles() -> Figures:
         for _ in range(3):
             step()
         found["a step of L-BFGS"] = kernels(step) | {"pictures at the peak": peak}
-    with arithmetic("tf32"):
-        objective, start, _ = ready("tf32", "vgg19_quarter")
-        recorded = Recorded(partial(objective.loss_and_gradient, start))
-        recorded(), recorded()
-        found["the built-in network, tf32"] = kernels(recorded)
     return found
 
 
