@@ -22,6 +22,7 @@ from nst.errors import SettingsError
 from nst.files.fields import bare
 from nst.hardware.cores import shared_cores
 from nst.hardware.graphs import Reading, Recorded
+from nst.hardware.scales import FallBack
 from nst.objective import total
 from nst.optimizers import PlainLBFGS, make_optimizer, set_rate
 from nst.settings import Settings
@@ -29,12 +30,13 @@ from nst.settings import Settings
 STALLED = 1e-7, 20  # the loss moved by less than this share of itself in so many steps
 DIVERGED = 1e4  # the loss grew to so many times its start
 LATE = 8  # a GPU may be so many steps ahead of the numbers that are read from it
+EXACT = 2  # so many of the first pictures are evaluated in float32; see `FallBack.exactly`
 
 Evaluate = Callable[[Tensor], tuple[dict[str, Tensor], Tensor]]  # see Objective.loss_and_gradient
 
 
 def minimise(
-    evaluate: Evaluate, state: State, settings: Settings, num_steps: int, watcher: Watcher
+    evaluate: FallBack, state: State, settings: Settings, num_steps: int, watcher: Watcher
 ) -> str:
     """The loop: move `state.image` downhill for `num_steps` steps; returns why it ended.
 
@@ -44,19 +46,22 @@ def minimise(
     image = state.image.requires_grad_()
     optimizer = make_optimizer(image, settings, state.optimizer)
     weight = image.new_ones(())  # of the next picture in the running average
+    first: Callable[[], Seen] = partial(see, evaluate.exactly, state, settings)
     look: Callable[[], Seen] = partial(see, evaluate, state, settings)
     plain = isinstance(optimizer, PlainLBFGS)
     if image.is_cuda and plain:
         look = Recorded(look)  # its steps cannot be: they decide by what they measure
 
-    def advance() -> Seen:
+    def advance(look: Callable[[], Seen]) -> Seen:
         optimizer.step()
         state.follow(settings.average, weight)
         return look()
 
-    again = Recorded(advance) if image.is_cuda and not plain else advance
+    again: Callable[[], Seen] = partial(advance, look)
+    if image.is_cuda and not plain:
+        again = Recorded(again)
     with shared_cores() as take_share:
-        seen = look()
+        seen = first() if state.number < EXACT else look()
         while True:
             reason = watcher(state, seen)
             if reason or state.number >= num_steps:
@@ -66,7 +71,7 @@ def minimise(
             set_rate(optimizer, settings.step_length(state.number))
             weight.fill_(weight_of_next(settings.average, state.number))
             take_share()
-            seen = again()
+            seen = advance(first) if state.number + 1 < EXACT else again()
             state.number += 1
 
 

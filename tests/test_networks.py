@@ -133,6 +133,23 @@ def test_a_network_in_bfloat16_gives_float32(quarter, picture):
     assert quarter.precision == "float32"
 
 
+@pytest.mark.parametrize("name", ["vgg19_quarter", "squeezenet1_1"])
+@pytest.mark.parametrize("precision", nst.devices.PRECISIONS)
+def test_a_network_can_be_exact_for_a_while(name, precision, picture):
+    given = load_network(name, weights=None if name == "vgg19_quarter" else "random")
+    network = nst.networks.fit_out(given, torch.device("cpu"), precision)
+    layers = given.layer_names[1:5:3]
+    before = network(picture, layers)
+    with pytest.raises(KeyError), network.exactly():
+        exact = network(picture, layers)
+        raise KeyError
+    for layer, expected in given(picture, layers).items():
+        torch.testing.assert_close(exact[layer], expected, rtol=1e-5, atol=1e-5)
+        assert torch.equal(network(picture, layers)[layer], before[layer])
+        if precision == "bfloat16":
+            assert not torch.allclose(before[layer], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_nothing_deeper_than_asked_for_is_computed(picture):
     network = load_network("vgg19_quarter")
     seen = []

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import types
+from functools import partial
 
 import pytest
 import torch
@@ -613,6 +614,36 @@ def test_bfloat16_paints_nearly_the_same_picture(picture, other):
     assert totals(rough) == pytest.approx(totals(exact), rel=0.02)
     error = (rough.image - exact.image).square().mean()
     assert error < 1e-3  # 30 dB
+
+
+def stopped(at, step):
+    return step.number == at
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "lbfgs-plain", "adam"])
+def test_the_first_two_pictures_are_evaluated_exactly(picture, other, optimizer, monkeypatch):
+    """Their losses are those of a run in float32 to the bit; later ones, or large ones, are not."""
+    options = SMALL | {"num_steps": 4, "optimizer": optimizer}
+    exact = style_transfer(picture, other, precision="float32", **options)
+    rounded = style_transfer(picture, other, precision="bfloat16", **options)
+    assert totals(rounded)[:2] == totals(exact)[:2]
+    assert totals(rounded)[2] == pytest.approx(totals(exact)[2], rel=0.02)
+    assert totals(rounded)[2] != totals(exact)[2]
+    monkeypatch.setattr("nst.hardware.scales.SMALL", 40**2)
+    rounded = style_transfer(picture, other, precision="bfloat16", **options)
+    assert all(one != other for one, other in zip(totals(rounded), totals(exact), strict=True))
+
+
+def test_a_run_that_goes_on_is_exact_at_the_start_of_each_size_only(picture, other):
+    """A run that was stopped after its first step goes on as if it had not been."""
+    options = {"sizes": (40, 56), "num_steps": 3, "precision": "bfloat16", "progress": False}
+    whole = style_transfer(picture, other, **options)
+    for stopped_at in (1, 2):
+        stop = partial(stopped, stopped_at)
+        part = style_transfer(picture, other, callback=stop, **options)
+        rest = nst.resume(part, precision="bfloat16", progress=False)
+        assert totals(rest) == totals(whole)
+        assert torch.equal(rest.image, whole.image)
 
 
 def test_a_given_network_stays_as_it_is(picture, other):

@@ -96,7 +96,7 @@ def plan(
     held = process + weight_bytes(network) + others + targets + copies * picture
     turns, rest = max((GPU_TURNS if gpu else TURNS) * picture, targets), limit - held
 
-    at_once = gpu_bytes_per_pixel(network, layers) if gpu else per_pixel
+    at_once = gpu_bytes_per_pixel(network, layers, pixels) if gpu else per_pixel
     if gpu and pixels <= SMALL:  # what is computed beside leaves gradients that wait
         at_once += feature_bytes(network, settings.content_weight, settings.content_layers)
         at_once += feature_bytes(network, settings.style_weight, settings.style_layers)
@@ -147,14 +147,15 @@ def plan_for_gpu(
 
 
 def gpu_room(device: torch.device, limit: int | None) -> int:
-    """Bytes that tensors may still take on a GPU, by what is free there now, and by a limit."""
+    """Bytes that tensors may still take on a GPU, by what is free there now, and by a limit.
+
+    Gaps between tensors are not counted, nor what a recording holds: nothing may fit in there.
+    """
+    torch.cuda.empty_cache()
     free, total = torch.cuda.mem_get_info(device)
-    most = min(
-        free + torch.cuda.memory_reserved(device),
-        total * gpu_share(device),
-        total if limit is None else limit,
-    )
-    return int(SPARE * (most - torch.cuda.memory_allocated(device)))
+    held = torch.cuda.memory_reserved(device)
+    most = min(free + held, total * gpu_share(device), total if limit is None else limit)
+    return int(SPARE * (most - held))
 
 
 def gpu_share(device: torch.device) -> float:
@@ -227,9 +228,12 @@ def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
     return ceil(peak)
 
 
-def gpu_bytes_per_pixel(network: VGG, layers: list[str]) -> int:
-    """The same of the whole picture on a GPU, at most: `nst.kernels.layers` says what it keeps."""
-    number = 2 if network.precision == "bfloat16" else NUMBER
+def gpu_bytes_per_pixel(network: VGG, layers: list[str], pixels: int) -> int:
+    """The same of the whole picture on a GPU, at most: `nst.kernels.layers` says what it keeps.
+
+    A small picture's first evaluations are exact (`FallBack.exactly`).
+    """
+    number = 2 if network.precision == "bfloat16" and pixels > SMALL else NUMBER
     kept, peak = 0.0, 0.0
     for row in layer_table(network):
         module, size = network.layers[row.name], row.channels / row.stride**2

@@ -9,6 +9,7 @@ together: the first pass keeps these instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nst.control.colours import only_grey
-from nst.devices import is_full
+from nst.devices import SMALL, is_full
 from nst.hardware.tiles import Index, Tile, positions, positions_of, smallest_tile, view
 from nst.losses import total_variation_loss
 from nst.networks import VGG, Network
@@ -193,7 +194,9 @@ class FallBack:
         """
         while True:
             try:
-                self.objective = self.objective or self.make(self.tile)
+                if self.objective is None:
+                    with self.exact(image):
+                        self.objective = self.make(self.tile)
                 return self.objective.loss_and_gradient(image)
             except (MemoryError, RuntimeError) as error:
                 recording = image.is_cuda and torch.cuda.is_current_stream_capturing()
@@ -208,6 +211,21 @@ class FallBack:
             self.objective, self.tile = None, smaller
             torch.cuda.empty_cache()
             self.say(f"out of memory: the run goes on in tiles of {smaller} pixels")
+
+    def exactly(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """As a call, but `exact`.
+
+        A run does so with its first two pictures. From what the gradient changes between them the
+        optimiser takes its first long step, and they are so near each other that rounding would
+        have a large share in that: runs in TF32 would end twice as far from one in float32.
+        """
+        with self.exact(image):
+            return self(image)
+
+    def exact(self, image: Tensor) -> AbstractContextManager[None]:
+        """Within it the network computes in float32, up to `SMALL` pixels: more take long."""
+        small = image[0, 0].numel() <= SMALL
+        return self.network.exactly() if small else nullcontext()
 
 
 def join(feature: Tensor, own: Index, slope: Callable[[Tensor], Tensor]) -> None:

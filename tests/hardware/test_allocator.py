@@ -9,7 +9,8 @@ import pytest
 
 from nst.hardware import allocator
 
-# As in a run: large tensors come and go, and small ones between them stay.
+# As in a run: large tensors come and go, and small ones between them stay. Not very small ones,
+# since these would find place among what imports have freed.
 HELD = """
 import torch
 {before}
@@ -20,7 +21,7 @@ def held():  # megabytes that are nobody's files
 
 start, kept = held(), []
 for size in (31, 16):  # million bytes; glibc takes freed blocks for a sign of what is to come
-    large = [(torch.ones(size * 250_000), kept.append(torch.ones(25_000))) for _ in range(20)]
+    large = [(torch.ones(size * 250_000), kept.append(torch.ones(250_000))) for _ in range(20)]
     full = held()
     del large
 print(full - start, held() - start)
@@ -28,7 +29,7 @@ print(full - start, held() - start)
 
 
 def megabytes(before: str, **environment: str) -> tuple[float, float]:
-    """What 20 tensors of 16 MB take, and what of it the process holds when they are gone."""
+    """What 20 tensors of 16 MB take, and what is held when only 40 of 1 MB are left."""
     inherited = {k: v for k, v in os.environ.items() if k != "THP_MEM_ALLOC_ENABLE"}
     out = subprocess.run(
         [sys.executable, "-c", HELD.format(before=before)],
@@ -51,7 +52,7 @@ def test_what_large_tensors_took_is_handed_back() -> None:
     """With nst imported, by contrast with torch alone."""
     taken, kept = megabytes("import nst")
     assert taken > 300
-    assert kept < 50
+    assert kept < 90
     assert megabytes("")[1] > 200
 
 
