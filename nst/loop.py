@@ -30,7 +30,6 @@ from nst.settings import Settings
 STALLED = 1e-7, 20  # the loss moved by less than this share of itself in so many steps
 DIVERGED = 1e4  # the loss grew to so many times its start
 LATE = 8  # a GPU may be so many steps ahead of the numbers that are read from it
-EXACT = 2  # so many of the first pictures are evaluated in float32; see `FallBack.exactly`
 
 Evaluate = Callable[[Tensor], tuple[dict[str, Tensor], Tensor]]  # see Objective.loss_and_gradient
 
@@ -61,7 +60,7 @@ def minimise(
     if image.is_cuda and not plain:
         again = Recorded(again)
     with shared_cores() as take_share:
-        seen = first() if state.number < EXACT else look()
+        seen = first() if state.number < evaluate.exact else look()
         while True:
             reason = watcher(state, seen)
             if reason or state.number >= num_steps:
@@ -71,7 +70,7 @@ def minimise(
             set_rate(optimizer, settings.step_length(state.number))
             weight.fill_(weight_of_next(settings.average, state.number))
             take_share()
-            seen = advance(first) if state.number + 1 < EXACT else again()
+            seen = advance(first) if state.number + 1 < evaluate.exact else again()
             state.number += 1
 
 

@@ -60,8 +60,7 @@ def style_transfer(
             one. A network that is given is copied there.
         precision: of the network: "float32"; "tf32", the default on NVIDIA's GPUs, which elsewhere
             means the same as float32; or "bfloat16", faster still there. The picture and the losses
-            are float32 in any case, and so are the first two evaluations at a size, up to a
-            megapixel.
+            are float32 in any case, and so are a run's first two evaluations, up to a megapixel.
         memory_limit: bytes, or text such as "8GB", that the process may take; the picture is then
             evaluated in tiles where it has to be, which changes nothing but the time, and L-BFGS's
             history shortened, which is said. For VGGs. Without a limit, a run that runs out of

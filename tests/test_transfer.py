@@ -629,12 +629,12 @@ def test_the_first_two_pictures_are_evaluated_exactly(picture, other, optimizer,
     assert totals(rounded)[:2] == totals(exact)[:2]
     assert totals(rounded)[2] == pytest.approx(totals(exact)[2], rel=0.02)
     assert totals(rounded)[2] != totals(exact)[2]
-    monkeypatch.setattr("nst.hardware.scales.SMALL", 40**2)
+    monkeypatch.setattr("nst.runs.job.SMALL", 40**2)
     rounded = style_transfer(picture, other, precision="bfloat16", **options)
     assert all(one != other for one, other in zip(totals(rounded), totals(exact), strict=True))
 
 
-def test_a_run_that_goes_on_is_exact_at_the_start_of_each_size_only(picture, other):
+def test_a_run_that_goes_on_is_exact_where_it_would_have_been(picture, other):
     """A run that was stopped after its first step goes on as if it had not been."""
     options = {"sizes": (40, 56), "num_steps": 3, "precision": "bfloat16", "progress": False}
     whole = style_transfer(picture, other, **options)

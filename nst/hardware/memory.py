@@ -231,7 +231,7 @@ def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
 def gpu_bytes_per_pixel(network: VGG, layers: list[str], pixels: int) -> int:
     """The same of the whole picture on a GPU, at most: `nst.kernels.layers` says what it keeps.
 
-    A small picture's first evaluations are exact (`FallBack.exactly`).
+    Small pictures may be evaluated in float32 at first (`FallBack.exactly`).
     """
     number = 2 if network.precision == "bfloat16" and pixels > SMALL else NUMBER
     kept, peak = 0.0, 0.0

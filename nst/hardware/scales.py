@@ -9,7 +9,7 @@ together: the first pass keeps these instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nst.control.colours import only_grey
-from nst.devices import SMALL, is_full
+from nst.devices import is_full
 from nst.hardware.tiles import Index, Tile, positions, positions_of, smallest_tile, view
 from nst.losses import total_variation_loss
 from nst.networks import VGG, Network
@@ -168,7 +168,8 @@ class TiledObjective(Objective):
 class FallBack:
     """A loss and gradient for `minimise` that goes on in ever smaller tiles when memory is full.
 
-    An evaluation that ran out of memory is repeated, so that the run loses nothing.
+    An evaluation that ran out of memory is repeated, so that the run loses nothing. `exact` says
+    how many of the first pictures are to be evaluated `exactly`; if any, the targets are exact too.
     """
 
     def __init__(
@@ -178,11 +179,13 @@ class FallBack:
         layers: Sequence[str],
         tile: int | None,
         say: Callable[[str], object],
+        exact: int,
     ):
         """`make` gives the objective for a tile's size, None for the whole picture at once; `tile`
         is the first to try, `layers` those that the objective reads, and `say` is told of a change.
         """
         self.make, self.network, self.layers, self.tile, self.say = make, network, layers, tile, say
+        self.exact = exact
         self.objective: Objective | None = None
 
     def __call__(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -195,7 +198,7 @@ class FallBack:
         while True:
             try:
                 if self.objective is None:
-                    with self.exact(image):
+                    with self.network.exactly() if self.exact else nullcontext():
                         self.objective = self.make(self.tile)
                 return self.objective.loss_and_gradient(image)
             except (MemoryError, RuntimeError) as error:
@@ -213,19 +216,9 @@ class FallBack:
             self.say(f"out of memory: the run goes on in tiles of {smaller} pixels")
 
     def exactly(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """As a call, but `exact`.
-
-        A run does so with its first two pictures. From what the gradient changes between them the
-        optimiser takes its first long step, and they are so near each other that rounding would
-        have a large share in that: runs in TF32 would end twice as far from one in float32.
-        """
-        with self.exact(image):
+        """As a call, but in float32, whatever the network's precision is."""
+        with self.network.exactly():
             return self(image)
-
-    def exact(self, image: Tensor) -> AbstractContextManager[None]:
-        """Within it the network computes in float32, up to `SMALL` pixels: more take long."""
-        small = image[0, 0].numel() <= SMALL
-        return self.network.exactly() if small else nullcontext()
 
 
 def join(feature: Tensor, own: Index, slope: Callable[[Tensor], Tensor]) -> None:

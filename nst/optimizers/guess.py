@@ -36,11 +36,12 @@ class Guess:
         rings = torch.arange(len(LONGEST_IN_RING))
         bands = [torch.bucketize(f, 1 / torch.tensor(LONGEST_IN_RING)) for f in (down, across)]
         self.ring = torch.maximum(bands[0][:, None], bands[1]).to(image.device)
-        self.down, self.across = ((b[:, None] == rings).to(image) for b in bands)
+        down, across = ((band[:, None] == rings).to(image.dtype) for band in bands)
         # Which ring a band down and a band across meet in, as a matrix that takes the mean there.
         meets = torch.maximum(rings[:, None], rings).flatten()[:, None] == rings
-        count = torch.outer(self.down.sum(0), self.across.sum(0)).flatten() @ meets.to(image)
-        self.meets = meets.to(image) / count.clamp(min=1)
+        count = torch.outer(down.sum(0), across.sum(0)).flatten() @ meets.to(image.dtype)
+        meets = meets.to(image.dtype) / count.clamp(min=1)
+        self.down, self.across, self.meets = (t.to(image) for t in (down, across, meets))
         self.axes = F.normalize(torch.tensor(COLOUR_AXES)).to(image)
         self.colours = self.axes.T.contiguous()
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from nst.control.colours import grey, only_grey, prepare, recolour
 from nst.control.regions import spread
-from nst.devices import arithmetic, is_full
+from nst.devices import SMALL, arithmetic, is_full
 from nst.errors import SettingsError
 from nst.hardware.memory import SHORTEST, Plan, on_gpu, plan, plan_for_gpu
 from nst.hardware.scales import FallBack, TiledObjective
@@ -29,6 +29,11 @@ from nst.settings import Settings
 # From so many megapixels on, Triton's kernels save what it takes to load them: an H200 saved a
 # millisecond each with VGG-19, and its process took 0.8 seconds.
 KERNELS_PAY = 1000.0
+# So many pictures, at the first size, are evaluated in float32 in any case. From what the gradient
+# changes between them the optimiser takes its first long step, and they are so near each other that
+# rounding would have a large share in that: a run in TF32 would end nearly twice as far from one in
+# float32, and at later sizes it makes no difference. Not in large pictures, where it takes long.
+EXACT = 2
 
 
 @dataclass
@@ -102,6 +107,11 @@ class Job:
             say(f"at {size} pixels, L-BFGS has memory for its last {found.history} steps only")
         return found
 
+    def exact_pictures(self, index: int, content: Tensor) -> int:
+        """How many of the pictures at a size are evaluated more exactly than the others."""
+        small, rounded = content[0, 0].numel() <= SMALL, self.network.precision != "float32"
+        return EXACT if index == 0 and small and rounded else 0
+
     def objective(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
         """What is minimised: of the whole picture at once, or by tiles."""
         masks = [resize(mask, content.shape[-2:]) for mask in self.masks]
@@ -171,7 +181,8 @@ class Job:
                         state = State(resize(state.picture(), content.shape[-2:]), index)
                     objective = partial(self.objective, content, styles)
                     layers, tile = layers_of(self.settings), plans[index].tile
-                    evaluate = FallBack(objective, self.network, layers, tile, say)
+                    given = objective, self.network, layers, tile, say
+                    evaluate = FallBack(*given, self.exact_pictures(index, content))
                     reason = self.descend(evaluate, state, plans[index].history, watcher)
                     torch.cuda.empty_cache()  # what a recording held would only serve another
                 except (MemoryError, RuntimeError) as error:
