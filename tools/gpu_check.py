@@ -26,7 +26,7 @@ ENGINE += [f"--ignore=tests/{folder}" for folder in ("plots", "checks", "test_pa
 VARIANTS = [sys.executable, "tools/bench/gpu_variants.py", "{out}/variants.json"]
 GROUPS = [
     [("evaluations", [*BENCH, "gpu_evaluations"], 70)],
-    [("first runs and steps", [*BENCH, "gpu_steps", "gpu_first_runs"], 60)],
+    [("first runs and steps", [*BENCH, "gpu_steps", "gpu_first_runs"], 75)],
     [("memory", [*BENCH, "gpu_memory"], 75)],
     [
         ("tests", [*TESTS, "-m", "needs_gpu", "-n", "4", "tests"], 60),

@@ -303,7 +303,7 @@ def test_a_limit_is_held_by_the_allocator(large):
     share = nst.hardware.memory.gpu_share(CUDA)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
-    limit = torch.cuda.memory_allocated() + 900 * 10**6
+    limit = torch.cuda.memory_reserved() + 900 * 10**6
     result = nst.style_transfer(*large, memory_limit=limit, **LARGE)
     assert result.reason == "finished"
     assert torch.cuda.max_memory_reserved() <= limit

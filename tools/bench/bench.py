@@ -94,9 +94,10 @@ def markdown(results: Sequence[tuple[Mapping[str, object], Sequence[Row]]]) -> s
         "# Benchmark",
         "",
         "What `make bench` printed last. Less is better; figures are medians of at least five,",
-        "taken in turn with the reference's, and a ratio is the median over the turns. Fewer",
-        "steps, published runs, large structures, what is delivered and the picture of 12",
-        "megapixels are measured once each. From nst 0.2 on, the loss of a run is that of the",
+        "taken in turn with the reference's, and a ratio is the median over the turns; of three",
+        "for whole runs on a GPU. Fewer steps, published runs, large structures, what is delivered",
+        "and the picture of 12 megapixels are measured once each, as a GPU's memory is, and its",
+        "agreement with float32. From nst 0.2 on, the loss of a run is that of the",
         "picture handed back, in [0, 1] and with 256 levels, for us and for all others; before, it",
         "was that of the best step, whose pixels were free.",
     ]

@@ -137,16 +137,19 @@ def gpu_runs(turns: int = 3, steps: int = 300) -> Iterator[Row]:
 
 
 def gpu_first_runs() -> Iterator[Row]:
-    """The first run of a process, against its second."""
+    """The first run of a process, against its second; medians of three processes."""
     most, before = FIRST
     label, section = "vgg19_quarter, the demo's settings", "A process's first run on a GPU"
-    _, warm = (measured("first_runs", ROOT) for _ in range(2))  # the first reads files from disk
+    _, *found = (measured("first_runs", ROOT) for _ in range(4))  # the first reads files from disk
     then = measured("first_runs", BASELINE) if BASELINE.is_dir() else {}
-    first = warm.get("first")
+    first, second = (
+        statistics.median(times) if (times := [run[name] for run in found if name in run]) else None
+        for name in ("first", "second")
+    )
     for against, other, bar in (
         (f"{most:g} s", most, 1.0),
         (EARLIER, then.get("first"), most / before),
-        ("its second run", warm.get("second"), None),
+        ("its second run", second, None),
     ):
         ratio = first / other if first and other else None
         yield Row(section, label, against, "s", first, other, ratio, bar)
