@@ -41,21 +41,22 @@ def parser() -> argparse.ArgumentParser:
     out = "the folder to write (default: %(default)s)"
 
     command = commands.add_parser("release", help="write the student version of a problem set")
-    command.add_argument("problem_set", help="such as ps2_gram, or a folder; 'all' for every one")
-    command.add_argument("--out", type=Path, default=Path("outputs/release"), help=out)
+    text = "such as ps2_gram, or a folder; 'all' for every one"
+    command.add_argument("problem_set", type=named, help=text)
+    command.add_argument("--out", type=place, default=Path("outputs/release"), help=out)
     text = "a version for each student of this table, for problem sets whose data vary by student"
-    command.add_argument("--each", type=Path, metavar="CSV", help=text)
+    command.add_argument("--each", type=place, metavar="CSV", help=text)
     command.set_defaults(run=run_release)
 
     command = commands.add_parser("grade", help="grade whatever lies in a folder")
-    command.add_argument("problem_set", help="such as ps2_gram, or a folder")
+    command.add_argument("problem_set", type=named, help="such as ps2_gram, or a folder")
     text = "folder or archive: student.ipynb, student/…, nbgrader's student/ps2_gram/ps2_gram.ipynb"
-    command.add_argument("--submissions", required=True, type=Path, help=text)
-    command.add_argument("--out", type=Path, help="default: outputs/grades/PROBLEM_SET")
+    command.add_argument("--submissions", required=True, type=place, help=text)
+    command.add_argument("--out", type=place, help="default: outputs/grades/PROBLEM_SET")
     text = "what was handed in later is marked, such as '2026-11-26 18:00'"
     command.add_argument("--due", type=moment, help=text)
     text = "table that Canvas or Moodle exports, or one with a column 'student': for its gradebook"
-    command.add_argument("--roster", type=Path, metavar="CSV", help=text)
+    command.add_argument("--roster", type=place, metavar="CSV", help=text)
     text = "run these students' notebooks again though nothing has changed"
     command.add_argument("--again", nargs="+", default=[], metavar="STUDENT", help=text)
     text = "grade these parts again, such as gram_shape, and nothing else that was graded before"
@@ -75,11 +76,23 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=run_grade)
 
     command = commands.add_parser("course", help="set up nbgrader's course, for its extension")
-    command.add_argument("folder", type=Path, help="the folder to make")
+    command.add_argument("folder", type=place, help="the folder to make")
     command.set_defaults(run=run_course)
     for command in commands.choices.values():
         command.add_argument("--sources", type=Path, default=SOURCES, help=argparse.SUPPRESS)
     return top
+
+
+def named(text: str) -> str:
+    """What is not empty, as a variable of make is that nobody has set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("nothing is named")
+    return text
+
+
+def place(text: str) -> Path:
+    """A file or folder that is named: without a name it would be the current folder."""
+    return Path(named(text))
 
 
 def moment(text: str) -> datetime:

@@ -188,6 +188,26 @@ def test_arrows_run_one_way():
         assert set(below.split()) <= set(list(ROOMS)[:place]), name
 
 
+def test_the_readme_draws_the_house_as_it_is():
+    """What a room imports stands below it, or to its right."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    drawing = re.search(r"## What is where.*?```\n(.*?)```", text, re.DOTALL)[1]
+    names = [re.findall(r"(\w+)/?(?: |$)", line[:44]) for line in drawing.splitlines()]
+    places = {name: (row, i) for row, line in enumerate(names) for i, name in enumerate(line)}
+    assert set(places) == set(ROOMS) - {"__init__", "__main__"}
+    for path in (ROOT / "nst").rglob("*.py"):
+        for other in imported(path):
+            if other != room(path) and {room(path), other} <= set(places):
+                assert places[other] > places[room(path)], path
+
+
+def test_contributing_names_the_rooms_in_their_order():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    listed = re.search(r"Imports run in one direction:(.*?)Some are", text, re.DOTALL)[1]
+    rooms = [name for name in ROOMS if not name.startswith("__")]
+    assert re.findall(r"`(\w+)`", listed) == rooms
+
+
 def test_few_files_stand_at_the_front():
     for folder in ("nst", "nst_grading", "tools"):
         assert len(list((ROOT / folder).glob("*.py"))) <= 14, folder

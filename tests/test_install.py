@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,33 @@ def test_a_folder_that_is_no_environment_is_refused_and_left_alone(checkout):
     assert [path.name for path in (checkout / ".venv").iterdir()] == ["precious"]
 
 
+def test_a_file_in_its_place_is_refused(checkout):
+    (checkout / ".venv").touch()
+    done = make(checkout, "demo")
+    assert "move it away first" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_cleaning_leaves_what_people_have_made(checkout):
+    for name in (".venv/pyvenv.cfg", "outputs/grades/ps2_gram/manual.csv"):
+        (checkout / name).parent.mkdir(parents=True)
+        (checkout / name).touch()
+    assert make(checkout, "clean").returncode == 0
+    assert not (checkout / ".venv").exists()
+    assert (checkout / "outputs" / "grades" / "ps2_gram" / "manual.csv").exists()
+
+
+def test_an_environment_of_another_checkout_is_refused(installing, checkout, tmp_path):
+    """Its commands and its package are those of the folder that it was copied or moved from."""
+    installing("learner")
+    for name in ("copied", "moved"):
+        (checkout / name).mkdir()
+        shutil.copytree(checkout / ".venv", checkout / name / ".venv")
+        with pytest.raises(SystemExit, match=r"serves that folder only: remove \.venv"):
+            install.install("learner", checkout / name)
+    assert installing("learner") == []
+
+
 def test_an_environment_whose_python_is_gone_is_told(checkout):
     binaries = checkout / ".venv" / "bin"
     binaries.mkdir(parents=True)
@@ -143,6 +171,25 @@ def test_tested_versions_are_used_where_there_are_some(installing, checkout, cap
     assert "the newest versions" in (checkout / ".venv" / "installed-learner").read_text()
 
 
+def test_what_was_installed_last_counts_for_all(installing, checkout, monkeypatch):
+    """There is one environment: who installs other versions takes them from the others too."""
+    (checkout / "constraints").mkdir()
+    (checkout / "constraints" / f"{NOW}.txt").write_text("torch==2.14.1\n")
+    for group, newest in (("developer", False), ("learner", True), ("developer", False)):
+        assert len(installing(group, newest=newest)) == 1
+    for group, newest in (("developer", True), ("learner", False), ("developer", True)):
+        assert len(installing(group, newest=newest)) == 1
+    assert installing("developer", newest=True) == []
+
+    class Tomorrow(date):
+        @classmethod
+        def today(cls):
+            return date.today() + timedelta(1)
+
+    monkeypatch.setattr(install, "date", Tomorrow)
+    assert len(installing("developer", newest=True)) == 1
+
+
 def test_the_newest_can_be_asked_for(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(install, "install", lambda *_args, newest: asked.append(newest))
@@ -169,6 +216,15 @@ def test_versions_are_exact_and_within_bounds(path):
         wanted = Requirement(text)
         if not wanted.marker or wanted.marker.evaluate({"python_version": path.stem}):
             assert wanted.specifier.contains(versions[wanted.name.replace("_", "-")]), text
+
+
+@pytest.mark.parametrize(
+    ("target", "given"),
+    [("grade", "PS"), ("grade", "SUBMISSIONS"), ("assignment", "PS"), ("course", "COURSE")],
+)
+def test_a_folders_name_may_have_spaces(target, given):
+    done = make(ROOT, "-n", target, f"{given}=my folder")
+    assert '"my folder"' in done.stdout
 
 
 def test_without_make_the_commands_are_the_same():

@@ -20,6 +20,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def install(group: str, root: Path, newest: bool = False) -> None:
     python = ask(venv)["python"]
     tested = root / "constraints" / f"{python}.txt"
     if newest:
-        said = "the newest versions"
+        said = f"the newest versions of {date.today()}"
         options = ["--upgrade", "--upgrade-strategy", "eager"]
     elif tested.exists():
         said = f"the versions of constraints/{tested.name}"
@@ -78,14 +79,18 @@ def install(group: str, root: Path, newest: bool = False) -> None:
     else:
         said = f"the newest versions, as none were tested with Python {python} (constraints/)"
         options = []
-    stamp = f"Python {python}, {said}\n{digest(root / 'pyproject.toml', tested)}\n"
+    stamp = f"Python {python}, {said}\n{digest(root / 'pyproject.toml', tested)}\n{root}\n"
     last = venv / f"installed-{group}"
     if last.exists() and last.read_text(encoding="utf-8") == stamp:
         return
     print(f"Installing for a {group}: Python {python}, {said}.", flush=True)
     what = f"{root}[{','.join(EXTRAS[group])}]"
+    # Stamps of other versions are not true any more. The new one is written last, so that an
+    # installation that is cut off is taken up again.
+    for earlier in stamps(venv):
+        if earlier.read_text(encoding="utf-8") != stamp:
+            earlier.unlink()
     run(str(interpreter(venv)), "-m", "pip", "install", "--quiet", *options, "--editable", what)
-    # Written last, so that an installation cut off half-way is taken up again.
     for other, extras in EXTRAS.items():
         if set(extras) <= set(EXTRAS[group]):
             (venv / f"installed-{other}").write_text(stamp, encoding="utf-8")
@@ -95,8 +100,20 @@ def check(venv: Path) -> None:
     """Exit unless this may become, or is, an environment of this checkout's own."""
     if venv.is_symlink():
         sys.exit(".venv is a symbolic link, whose folder may serve others: remove the link first.")
-    if venv.exists() and not (venv / "pyvenv.cfg").exists() and any(venv.iterdir()):
+    ours = not venv.exists() or (venv / "pyvenv.cfg").exists()
+    if not ours and (not venv.is_dir() or any(venv.iterdir())):
         sys.exit(".venv is no environment of Python, and not empty: move it away first.")
+    for stamp in stamps(venv):
+        for made_in in stamp.read_text(encoding="utf-8").splitlines()[2:]:
+            if made_in != str(venv.parent):
+                sys.exit(f".venv was made in {made_in}, and serves that folder only: remove .venv.")
+
+
+def stamps(venv: Path) -> list[Path]:
+    """What says for whom something was installed: its versions, a digest of what asked for them,
+    and the folder of the checkout.
+    """
+    return sorted(venv.glob("installed-*"))
 
 
 def interpreter(venv: Path) -> Path:

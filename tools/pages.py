@@ -73,6 +73,8 @@ def gather(folder: Path) -> list[Path]:
         for cell in notebook.cells if name not in TEXTS.values() else []:
             for path, other in TEXTS.items():
                 cell.source = cell.source.replace(f"]({path}", f"]({other}.ipynb")
+        headings = re.findall(r"^# (.+)", notebook.cells[0].source, re.MULTILINE)
+        notebook.metadata["title"] = headings[0]
         nbformat.write(notebook, folder / f"{name}.ipynb")
     return sorted(folder.glob("*.ipynb"))
 

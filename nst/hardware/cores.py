@@ -48,15 +48,17 @@ def share(most: int, cores: int, others: float) -> int:
 def used_by_others() -> float:
     """Seconds that other programs have used on this process's cores, since some time or other.
 
-    They do not grow where the system does not tell.
+    They do not grow where the system does not tell, or numbers its cores otherwise, as containers
+    may.
     """
     try:
         times = psutil.cpu_times(percpu=True)
     except (OSError, RuntimeError):
         return 0.0
-    busy = sum(
-        t.user + t.system + getattr(t, "nice", 0.0) for t in map(times.__getitem__, own_cores())
-    )
+    own = own_cores()
+    if max(own) >= len(times):
+        return 0.0
+    busy = sum(t.user + t.system + getattr(t, "nice", 0.0) for t in map(times.__getitem__, own))
     return busy - time.process_time()
 
 

@@ -260,6 +260,26 @@ def test_the_command_writes_points_feedback_and_a_summary(source, tmp_path, caps
     assert rows[2] == ["alice", "3.0", "2.0", "0.5", "5.5", "", "1", ""]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["grade", "ps2_gram", "--submissions", ""],
+        ["grade", "", "--submissions", "hand-ins"],
+        ["grade", "ps2_gram", "--submissions", "hand-ins", "--out", " "],
+        ["grade", "ps2_gram", "--submissions", "hand-ins", "--roster", ""],
+        ["release", "ps2_gram", "--each", ""],
+        ["course", ""],
+    ],
+)
+def test_what_is_not_named_is_not_the_current_folder(command, capsys, tmp_path, monkeypatch):
+    """As of `make grade PS=ps2_gram`, whose SUBMISSIONS nobody has set."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "nothing is named" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_command_says_what_it_cannot_find(tmp_path, capsys):
     assert main(["grade", "ps9", "--sources", str(tmp_path), "--submissions", "x"]) == 1
     assert "There is no problem set ps9" in capsys.readouterr().err

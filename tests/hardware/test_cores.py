@@ -104,6 +104,17 @@ def test_where_the_system_does_not_tell_threads_stay(monkeypatch, error):
         assert torch.get_num_threads() == 2
 
 
+def test_where_cores_are_numbered_otherwise_threads_stay(monkeypatch):
+    """A container may list two cores, of a machine whose numbers its processes keep."""
+    machine = Machine(monkeypatch)
+    monkeypatch.setattr(cores, "own_cores", lambda: [1, 3])
+    with cores.shared_cores() as take_share:
+        machine.busy = 2.0
+        machine.pass_by()
+        take_share()
+        assert torch.get_num_threads() == 2
+
+
 def test_a_run_takes_its_share(monkeypatch, picture, other):
     machine, seen = Machine(monkeypatch), []
     machine.busy = 1.0

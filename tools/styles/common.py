@@ -161,16 +161,6 @@ def straight(starts: Points, angle: Points, lengths: Points) -> Points:
     return starts[:, None] + reach * np.stack([np.cos(angle), np.sin(angle)], -1)[:, None]
 
 
-def flow_from_angle(angle: Array) -> Flow:
-    """The flow whose direction at each pixel is `angle` (radians, clockwise as y runs down)."""
-
-    def flow(points: Points) -> Points:
-        theta = sample(angle, points)
-        return np.stack([np.cos(theta), np.sin(theta)], -1).astype(float)
-
-    return flow
-
-
 def smear(field: Array, flow: Flow, length: float, steps: int = 10) -> Array:
     """Average a field along a flow: lumps become streaks (line integral convolution)."""
     x, y = coordinates(field.shape[:2])
