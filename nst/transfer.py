@@ -15,7 +15,7 @@ from nst.files.checkpoints import hash_weights
 from nst.hardware.memory import parse_bytes, room_for_pictures
 from nst.images import Picture, as_image, is_several
 from nst.loop import Callback, State, check_callback
-from nst.networks import Network, check_network, fit_out, load_network
+from nst.networks import Network, check_network, fit_both, load_network
 from nst.runs.job import Job, say
 from nst.runs.reading import read_run
 from nst.runs.results import Result
@@ -60,7 +60,7 @@ def style_transfer(
             one. A network that is given is copied there.
         precision: of the network: "float32"; "tf32", the default on NVIDIA's GPUs, which elsewhere
             means the same as float32; or "bfloat16", faster still there. The picture and the losses
-            are float32 in any case, and so are a run's first two evaluations, up to a megapixel.
+            are float32 in any case; so are a run's first two evaluations, up to a megapixel.
         memory_limit: bytes, or text such as "8GB", that the process may take; the picture is then
             evaluated in tiles where it has to be, which changes nothing but the time, and L-BFGS's
             history shortened, which is said. For VGGs. Without a limit, a run that runs out of
@@ -101,14 +101,14 @@ def style_transfer(
     else:
         weights = hash_weights(network)
     with room_for_pictures():
-        network = fit_out(network, place, pick_precision(precision, place))
+        network, exact = fit_both(network, place, pick_precision(precision, place))
         content, loaded = load_pictures(settings, content_image, styles, place)
         settings = visible(settings, network, content, loaded)
         of_content = [load_mask(mask, content) for mask in where]
         pairs = zip(within, spread(loaded, len(within)), strict=False)
         of_styles = [load_mask(mask, style) for mask, style in pairs]
         limit = parse_bytes(memory_limit)
-        job = Job(settings, network, content, loaded, limit, weights, of_content, of_styles)
+        job = Job(settings, network, content, loaded, limit, weights, of_content, of_styles, exact)
         state = State(job.start(settings.init if init is None else init))
     return job.run(state, [], 0.0, callback, progress)
 
@@ -218,12 +218,12 @@ def resume(
             f"painted with; put those back, or start it again, with its settings.json"
         )
     with room_for_pictures():
-        network = fit_out(network, place, pick_precision(precision, place))
+        network, exact = fit_both(network, place, pick_precision(precision, place))
         # But for what the optimiser knows, which may have to be shortened before it fits.
         content, styles = on_device(saved.content, place), on_device(saved.styles, place)
         masks, within = on_device(saved.masks, place), on_device(saved.style_masks, place)
         state = State(**{name: on_device(it, place) for name, it in vars(saved.state).items()})
-    job = Job(settings, network, content, styles, limit, saved.weights, masks, within)
+    job = Job(settings, network, content, styles, limit, saved.weights, masks, within, exact)
     if state.totals:
         # The step at which the run stopped is evaluated, and recorded, once more.
         del state.totals[-1], history[-1]

@@ -135,19 +135,31 @@ def test_a_network_in_bfloat16_gives_float32(quarter, picture):
 
 @pytest.mark.parametrize("name", ["vgg19_quarter", "squeezenet1_1"])
 @pytest.mark.parametrize("precision", nst.devices.PRECISIONS)
-def test_a_network_can_be_exact_for_a_while(name, precision, picture):
+def test_a_network_and_its_exact_twin(name, precision, picture):
     given = load_network(name, weights=None if name == "vgg19_quarter" else "random")
-    network = nst.networks.fit_out(given, torch.device("cpu"), precision)
+    fitted, exact = nst.networks.fit_both(given, torch.device("cpu"), precision)
     layers = given.layer_names[1:5:3]
-    before = network(picture, layers)
-    with pytest.raises(KeyError), network.exactly():
-        exact = network(picture, layers)
-        raise KeyError
+    assert fitted.precision == precision
+    if precision == "float32":
+        assert exact is None
+        return
+    assert exact.precision == "float32"
+    seen, rounded = exact(picture, layers), fitted(picture, layers)
     for layer, expected in given(picture, layers).items():
-        torch.testing.assert_close(exact[layer], expected, rtol=1e-5, atol=1e-5)
-        assert torch.equal(network(picture, layers)[layer], before[layer])
+        torch.testing.assert_close(seen[layer], expected, rtol=1e-5, atol=1e-5)
         if precision == "bfloat16":
-            assert not torch.allclose(before[layer], expected, rtol=1e-4, atol=1e-4)
+            assert not torch.allclose(rounded[layer], expected, rtol=1e-4, atol=1e-4)
+    weights = [next(iter(network.parameters())) for network in (fitted, exact)]
+    assert (weights[0] is weights[1]) == (precision == "tf32")  # which need not be there twice
+
+
+@pytest.mark.parametrize("precision", nst.devices.PRECISIONS)
+def test_a_network_that_was_fitted_can_be_fitted_anew(quarter, picture, precision):
+    rough = nst.networks.fit_out(quarter, torch.device("cpu"), "bfloat16")
+    for again in nst.networks.fit_both(rough, torch.device("cpu"), precision):
+        if again is not None:
+            found = again(picture, ["relu3_1"])["relu3_1"]
+            assert (found - quarter(picture, ["relu3_1"])["relu3_1"]).norm() < 0.02 * found.norm()
 
 
 def test_nothing_deeper_than_asked_for_is_computed(picture):

@@ -634,6 +634,62 @@ def test_the_first_two_pictures_are_evaluated_exactly(picture, other, optimizer,
     assert all(one != other for one, other in zip(totals(rounded), totals(exact), strict=True))
 
 
+def test_pictures_are_exact_at_the_first_size_only_and_if_small(picture, other, monkeypatch):
+    """By the switch that says whether an NVIDIA GPU rounds to TF32."""
+    rounds, real = [], nst.Objective.loss_and_gradient
+
+    def evaluate(self, image):
+        rounds.append(torch.backends.cudnn.allow_tf32)
+        return real(self, image)
+
+    def run(precision):
+        rounds.clear()
+        options = {"sizes": (40, 56), "num_steps": 3, "progress": False}
+        style_transfer(picture, other, precision=precision, **options)
+        return rounds[:4], rounds[4:]  # the second size, and what is handed back
+
+    monkeypatch.setattr(nst.Objective, "loss_and_gradient", evaluate)
+    assert run("tf32") == ([False, False, True, True], [True] * 5)
+    assert run("float32") == ([False] * 4, [False] * 5)
+    monkeypatch.setattr("nst.runs.job.SMALL", 20 * 40)
+    assert run("tf32") == ([True] * 4, [True] * 5)
+
+
+def test_where_only_the_exact_pictures_do_not_fit_a_run_goes_on_without(
+    picture, other, monkeypatch, capsys
+):
+    real = nst.Objective.loss_and_gradient
+
+    def evaluate(self, image):
+        if self.network.precision == "float32":
+            raise torch.cuda.OutOfMemoryError
+        return real(self, image)
+
+    monkeypatch.setattr(nst.Objective, "loss_and_gradient", evaluate)
+    result = style_transfer(picture, other, precision="bfloat16", **SMALL)
+    assert result.reason == "finished"
+    assert [record["number"] for record in result.history] == list(range(6))
+    assert "tiles" not in capsys.readouterr().err
+    monkeypatch.setattr("nst.runs.job.SMALL", 0)
+    assert totals(result) == totals(style_transfer(picture, other, precision="bfloat16", **SMALL))
+
+
+@pytest.mark.parametrize("num_steps", [0, 1])
+def test_what_is_handed_back_is_measured_as_the_pictures_before_it(picture, other, num_steps):
+    options = SMALL | {"num_steps": num_steps}
+    exact = style_transfer(picture, other, **options)
+    rounded = style_transfer(picture, other, precision="bfloat16", **options)
+    assert rounded.delivered == exact.delivered
+
+
+def test_a_loss_of_zero_stays_zero_in_any_precision(picture):
+    for precision in ("float32", "bfloat16"):
+        options = SMALL | {"tv_weight": 0, "precision": precision}
+        result = style_transfer(picture, picture, **options)
+        assert result.reason in ("finished", "stalled")
+        assert max(totals(result)) == 0
+
+
 def test_a_run_that_goes_on_is_exact_where_it_would_have_been(picture, other):
     """A run that was stopped after its first step goes on as if it had not been."""
     options = {"sizes": (40, 56), "num_steps": 3, "precision": "bfloat16", "progress": False}

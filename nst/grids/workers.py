@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from nst.cache import Cache, caching
-from nst.devices import pick_device, pick_precision
+from nst.devices import arithmetic, pick_device, pick_precision
 from nst.errors import NstError, WeightsError
 from nst.grids.cells import Cell
 from nst.images import postprocess_image, resize
 from nst.loop import Callback, State
-from nst.networks import Network, fit_out, load_network
+from nst.networks import Network, fit_both, load_network
 from nst.runs.job import Job
 from nst.settings import Settings, settled
 
@@ -72,13 +72,15 @@ def failure(settings: Settings, error: BaseException) -> Cell:
 
 def _run(task: Task, callback: Callback | None) -> Cell:
     place = pick_device(task.device)
-    settings, network = task.settings, loaded_network(task.settings, place, task.weights)
+    settings, networks = task.settings, loaded_networks(task.settings, place, task.weights)
+    network, exact = networks
     content, *styles = (unpack(picture, place) for picture in (task.content, *task.styles))
-    with caching(CACHE):
+    with caching(CACHE), arithmetic(network.precision):
         masks, within = (
             [unpack(m, place) for m in them] for them in (task.masks, task.style_masks)
         )
-        job = Job(settings, network, content, styles, masks=masks, style_masks=within)
+        pictures = content, styles
+        job = Job(settings, network, *pictures, masks=masks, style_masks=within, exact=exact)
         if task.reference:
             settings = job.settings = rebalance(job, task.reference)
         init = task.init if isinstance(task.init, str) else unpack(task.init, place)
@@ -117,7 +119,7 @@ def rebalance(job: Job, reference: Settings) -> Settings:
         pushes = []
         for names in (getattr(reference, layers), getattr(settings, layers)):
             only = replace(job.settings, **alone, **{layers: names})
-            objective = replace(job, settings=only).objective(content, styles, None)
+            objective = replace(job, settings=only).objective(content, styles, job.network, None)
             pushes.append(objective.loss_and_gradient(halfway)[1].norm().item())
         if all(pushes):  # else the two pictures are one
             changed: Any = {weight: getattr(settings, weight) * pushes[0] / pushes[1]}
@@ -138,8 +140,10 @@ def unpack(picture: np.ndarray, device: torch.device) -> Tensor:
     return (image if image.is_floating_point() else image.float() / 255).to(device)
 
 
-def loaded_network(settings: Settings, device: torch.device, weights: str | None = None) -> Network:
-    """The settings' network; a worker keeps the last two.
+def loaded_networks(
+    settings: Settings, device: torch.device, weights: str | None = None
+) -> tuple[Network, Network | None]:
+    """The settings' network, as `fit_both` gives it; a worker keeps the last two.
 
     Raises:
         WeightsError: `weights` is a hash, and its weights are others.
@@ -148,8 +152,10 @@ def loaded_network(settings: Settings, device: torch.device, weights: str | None
 
 
 @lru_cache(maxsize=2)
-def _load(made: tuple[str | None, ...], device: torch.device, weights: str | None) -> Network:
+def _load(
+    made: tuple[str | None, ...], device: torch.device, weights: str | None
+) -> tuple[Network, Network | None]:
     network = load_network(*made)  # type: ignore[arg-type]
     if weights and network.loaded != weights:
         raise WeightsError(f"{made[1]} has changed since the grid began: start it anew")
-    return fit_out(network, device, pick_precision(None, device))
+    return fit_both(network, device, pick_precision(None, device))

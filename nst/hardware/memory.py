@@ -96,7 +96,7 @@ def plan(
     held = process + weight_bytes(network) + others + targets + copies * picture
     turns, rest = max((GPU_TURNS if gpu else TURNS) * picture, targets), limit - held
 
-    at_once = gpu_bytes_per_pixel(network, layers, pixels) if gpu else per_pixel
+    at_once = gpu_bytes_per_pixel(network, layers) if gpu else per_pixel
     if gpu and pixels <= SMALL:  # what is computed beside leaves gradients that wait
         at_once += feature_bytes(network, settings.content_weight, settings.content_layers)
         at_once += feature_bytes(network, settings.style_weight, settings.style_layers)
@@ -228,12 +228,9 @@ def bytes_per_pixel(network: VGG, layers: list[str]) -> int:
     return ceil(peak)
 
 
-def gpu_bytes_per_pixel(network: VGG, layers: list[str], pixels: int) -> int:
-    """The same of the whole picture on a GPU, at most: `nst.kernels.layers` says what it keeps.
-
-    Small pictures may be evaluated in float32 at first (`FallBack.exactly`).
-    """
-    number = 2 if network.precision == "bfloat16" and pixels > SMALL else NUMBER
+def gpu_bytes_per_pixel(network: VGG, layers: list[str]) -> int:
+    """The same of the whole picture on a GPU, at most: `nst.kernels.layers` says what it keeps."""
+    number = 2 if network.precision == "bfloat16" else NUMBER
     kept, peak = 0.0, 0.0
     for row in layer_table(network):
         module, size = network.layers[row.name], row.channels / row.stride**2

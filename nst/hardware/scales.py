@@ -9,7 +9,6 @@ together: the first pass keeps these instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nst.control.colours import only_grey
-from nst.devices import is_full
+from nst.devices import arithmetic, is_full
 from nst.hardware.tiles import Index, Tile, positions, positions_of, smallest_tile, view
 from nst.losses import total_variation_loss
 from nst.networks import VGG, Network
@@ -168,25 +167,26 @@ class TiledObjective(Objective):
 class FallBack:
     """A loss and gradient for `minimise` that goes on in ever smaller tiles when memory is full.
 
-    An evaluation that ran out of memory is repeated, so that the run loses nothing. `exact` says
-    how many of the first pictures are to be evaluated `exactly`; if any, the targets are exact too.
+    An evaluation that ran out of memory is repeated, so that the run loses nothing.
     """
 
     def __init__(
         self,
-        make: Callable[[int | None], Objective],
+        make: Callable[[Network, int | None], Objective],
         network: Network,
         layers: Sequence[str],
         tile: int | None,
         say: Callable[[str], object],
-        exact: int,
+        exact: Network | None = None,
     ):
-        """`make` gives the objective for a tile's size, None for the whole picture at once; `tile`
-        is the first to try, `layers` those that the objective reads, and `say` is told of a change.
+        """`make` gives the objective for a network and a tile's size, None for the whole picture at
+        once; `tile` is the first to try, `layers` those that the objective reads, and `say` is told
+        of a change. `exact` is the same network in float32, if that is another.
         """
         self.make, self.network, self.layers, self.tile, self.say = make, network, layers, tile, say
         self.exact = exact
         self.objective: Objective | None = None
+        self.precise: Objective | None = None
 
     def __call__(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Every term, detached, and the gradient of their sum with respect to the image.
@@ -195,11 +195,10 @@ class FallBack:
             MemoryError, RuntimeError: it is full (`nst.devices.is_full`), and no smaller tile makes
                 sense.
         """
+        self.precise = None  # its targets are not needed any more
         while True:
             try:
-                if self.objective is None:
-                    with self.network.exactly() if self.exact else nullcontext():
-                        self.objective = self.make(self.tile)
+                self.objective = self.objective or self.make(self.network, self.tile)
                 return self.objective.loss_and_gradient(image)
             except (MemoryError, RuntimeError) as error:
                 recording = image.is_cuda and torch.cuda.is_current_stream_capturing()
@@ -216,9 +215,20 @@ class FallBack:
             self.say(f"out of memory: the run goes on in tiles of {smaller} pixels")
 
     def exactly(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """As a call, but in float32, whatever the network's precision is."""
-        with self.network.exactly():
+        """As a call, but in float32, targets included, if memory allows it."""
+        if self.exact is None:
             return self(image)
+        try:
+            # What comes next is made here too: later it might be in the midst of a recording.
+            self.objective = self.objective or self.make(self.network, self.tile)
+            with arithmetic("float32"):
+                self.precise = self.precise or self.make(self.exact, self.tile)
+                return self.precise.loss_and_gradient(image)
+        except (MemoryError, RuntimeError) as error:
+            if not is_full(error):
+                raise
+        self.exact = None
+        return self(image)
 
 
 def join(feature: Tensor, own: Index, slope: Callable[[Tensor], Tensor]) -> None:

@@ -8,15 +8,14 @@ the ReLU, our `relu4_2`.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from copy import deepcopy
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy, deepcopy
 from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nst.devices import arithmetic
 from nst.errors import ImageError, SettingsError
 from nst.kernels.layers import DEEP, average_pool, convolution_relu, max_pool, turned
 
@@ -85,16 +84,6 @@ class Network(nn.Module):
             return nullcontext()
         return torch.autocast(image.device.type, torch.bfloat16, cache_enabled=False)
 
-    @contextmanager
-    def exactly(self) -> Iterator[None]:
-        """Within it the network computes in float32, whatever its `precision` is."""
-        precision, self.precision = self.precision, "float32"
-        try:
-            with arithmetic("float32"):
-                yield
-        finally:
-            self.precision = precision
-
     def unrounded(self, x: Tensor) -> Tensor:
         """Activations as losses need them: no less than float32."""
         return x.float() if self.precision == "bfloat16" else x
@@ -116,10 +105,7 @@ class Network(nn.Module):
 
 
 class VGG(Network):
-    """A VGG without its classifier; `layers` holds its modules in order of evaluation.
-
-    Where their weights are rounded, `exact` holds the same modules with what they were before.
-    """
+    """A VGG without its classifier; `layers` holds its modules in order of evaluation."""
 
     def __init__(
         self,
@@ -148,7 +134,6 @@ class VGG(Network):
                 inputs = channels
             if block < len(blocks) or architecture.complete:
                 self.layers[f"pool{block}"] = Pool(average=pooling != "max")
-        self.exact: nn.ModuleDict | None = None
         self.requires_grad_(False)
 
     @property
@@ -162,17 +147,6 @@ class VGG(Network):
         stride = 2 ** sum(name.startswith("pool") for name in names)
         # Reflection needs a neighbour to reflect.
         return 2 * stride if self.padding == "reflect" and not layer.startswith("pool") else stride
-
-    @contextmanager
-    def exactly(self) -> Iterator[None]:
-        """As `Network.exactly`, with the weights from before they were rounded."""
-        layers = self.layers
-        self.layers = self.exact or layers
-        try:
-            with super().exactly():
-                yield
-        finally:
-            self.layers = layers
 
     def pooled_unread(self, convolution: str, layers: Sequence[str]) -> bool:
         """Whether what follows is a ReLU that is none of `layers`, and then max pooling."""
@@ -269,16 +243,34 @@ def fit_out(network: Network, device: torch.device, precision: str) -> Network:
     """
     # On Apple's GPUs it pays less, and has given wrong numbers.
     layout = torch.contiguous_format if device.type == "mps" else torch.channels_last
-    copy = deepcopy(network).to(device).to(memory_format=layout)
-    copy.precision = precision
-    if isinstance(copy, VGG) and device.type == "cuda":
-        for module in copy.layers.values():
+    fitted = deepcopy(network).to(device).to(memory_format=layout)
+    fitted.precision = precision
+    if isinstance(fitted, VGG) and precision == "bfloat16":
+        fitted.layers.to(torch.bfloat16)  # once, instead of in every evaluation
+    elif isinstance(fitted, VGG) and network.precision == "bfloat16":
+        fitted.layers.float()
+    if isinstance(fitted, VGG) and device.type == "cuda":
+        for module in fitted.layers.values():
             if isinstance(module, nn.Conv2d) and module.out_channels >= DEEP:
                 module.register_buffer("back", turned(module.weight), persistent=False)
-    if isinstance(copy, VGG) and precision == "bfloat16":
-        copy.exact = copy.layers
-        copy.layers = deepcopy(copy.layers).to(torch.bfloat16)  # not in every evaluation
-    return copy
+    return fitted
+
+
+def fit_both(
+    network: Network, device: torch.device, precision: str
+) -> tuple[Network, Network | None]:
+    """What `fit_out` gives, and the same in float32, on the same weights if these are not rounded.
+
+    The second is None where the first computes in float32 already.
+    """
+    fitted = fit_out(network, device, precision)
+    if precision == "float32":
+        return fitted, None
+    if precision == "bfloat16":
+        return fitted, fit_out(network, device, "float32")
+    exact = copy(fitted)
+    exact.precision = "float32"
+    return fitted, exact
 
 
 def check_network(network: object) -> None:

@@ -19,7 +19,7 @@ from nst.hardware.memory import SHORTEST, Plan, on_gpu, plan, plan_for_gpu
 from nst.hardware.scales import FallBack, TiledObjective
 from nst.images import Picture, as_image, fit, fitted, resize
 from nst.kernels.layers import triton_kernels
-from nst.loop import Callback, Evaluate, State, Watcher, interruptible, minimise, progress_bar
+from nst.loop import EXACT, Callback, State, Watcher, interruptible, minimise, progress_bar
 from nst.networks import Network
 from nst.objective import Objective, layers_of, total
 from nst.painters.starting import first_painting
@@ -29,11 +29,6 @@ from nst.settings import Settings
 # From so many megapixels on, Triton's kernels save what it takes to load them: an H200 saved a
 # millisecond each with VGG-19, and its process took 0.8 seconds.
 KERNELS_PAY = 1000.0
-# So many pictures, at the first size, are evaluated in float32 in any case. From what the gradient
-# changes between them the optimiser takes its first long step, and they are so near each other that
-# rounding would have a large share in that: a run in TF32 would end nearly twice as far from one in
-# float32, and at later sizes it makes no difference. Not in large pictures, where it takes long.
-EXACT = 2
 
 
 @dataclass
@@ -46,6 +41,7 @@ class Job:
         memory_limit: the bytes that it may take.
         weights: the hash of its network's weights.
         masks, style_masks: (1, 1, H, W), of the content and of the style pictures.
+        exact: the network in float32, if that is another; for `nst.loop.EXACT` pictures.
     """
 
     settings: Settings
@@ -56,6 +52,7 @@ class Job:
     weights: str = ""
     masks: list[Tensor] = field(default_factory=list)
     style_masks: list[Tensor] = field(default_factory=list)
+    exact: Network | None = None
     said: dict[Any, bool] = field(default_factory=dict, repr=False)
 
     def sizes(self) -> list[tuple[int, int]]:
@@ -107,20 +104,15 @@ class Job:
             say(f"at {size} pixels, L-BFGS has memory for its last {found.history} steps only")
         return found
 
-    def exact_pictures(self, index: int, content: Tensor) -> int:
-        """How many of the pictures at a size are evaluated more exactly than the others."""
-        small, rounded = content[0, 0].numel() <= SMALL, self.network.precision != "float32"
-        return EXACT if index == 0 and small and rounded else 0
-
-    def objective(self, content: Tensor, styles: list[Tensor], tile: int | None) -> Objective:
+    def objective(
+        self, content: Tensor, styles: list[Tensor], network: Network, tile: int | None
+    ) -> Objective:
         """What is minimised: of the whole picture at once, or by tiles."""
         masks = [resize(mask, content.shape[-2:]) for mask in self.masks]
         pairs = zip(self.style_masks, styles, strict=True) if self.style_masks else ()
-        given = content, styles, self.settings, masks, [resize(m, s.shape[-2:]) for m, s in pairs]
-        if tile is None:
-            made = Objective(self.network, *given)
-        else:
-            made = TiledObjective(self.network, *given, tile)
+        within = [resize(m, s.shape[-2:]) for m, s in pairs]
+        given = network, content, styles, self.settings, masks, within
+        made = Objective(*given) if tile is None else TiledObjective(*given, tile)
         if made.empty and not self.said.get(content.shape):
             self.said[content.shape] = True
             size = max(content.shape[-2:])
@@ -181,8 +173,9 @@ class Job:
                         state = State(resize(state.picture(), content.shape[-2:]), index)
                     objective = partial(self.objective, content, styles)
                     layers, tile = layers_of(self.settings), plans[index].tile
-                    given = objective, self.network, layers, tile, say
-                    evaluate = FallBack(*given, self.exact_pictures(index, content))
+                    # At later sizes it makes no difference, and in large pictures it takes long.
+                    exact = self.exact if index == 0 and content[0, 0].numel() <= SMALL else None
+                    evaluate = FallBack(objective, self.network, layers, tile, say, exact)
                     reason = self.descend(evaluate, state, plans[index].history, watcher)
                     torch.cuda.empty_cache()  # what a recording held would only serve another
                 except (MemoryError, RuntimeError) as error:
@@ -217,14 +210,15 @@ class Job:
             torch.cuda.empty_cache()
             say(f"out of memory: L-BFGS goes on with memory for its last {remembered} steps only")
 
-    def measure(self, evaluate: Evaluate, state: State) -> dict[str, float]:
+    def measure(self, evaluate: FallBack, state: State) -> dict[str, float]:
         """The loss of what is delivered, in 256 levels: its terms, and "total".
 
-        Empty if memory is short.
+        Evaluated as the run's last picture was; empty if memory is short.
         """
+        look = evaluate.exactly if state.number < EXACT else evaluate
         picture = (self.deliver(state.picture()) * 255).round() / 255
         try:
-            terms, _ = evaluate(grey(picture) if self.settings.colour == "content" else picture)
+            terms, _ = look(grey(picture) if self.settings.colour == "content" else picture)
         except (MemoryError, RuntimeError) as error:
             if not is_full(error):
                 raise

@@ -332,13 +332,13 @@ def test_a_half_written_cell_is_run_again(picture, other, here, tmp_path, harm):
 
 def test_failures_are_kept_and_tried_again(picture, other, here, tmp_path, monkeypatch):
     settings = {"content": picture, "style": other, "folder": tmp_path, "seed": [1, 2], **TINY}
-    load = workers.loaded_network
-    monkeypatch.setattr(workers, "loaded_network", lambda *_: 1 / 0)
+    load = workers.loaded_networks
+    monkeypatch.setattr(workers, "loaded_networks", lambda *_: 1 / 0)
     grid(executor=here, **settings)
     assert [cell.error for cell in Experiment.load(tmp_path).cells] == [
         "ZeroDivisionError: division by zero"
     ] * 2
-    monkeypatch.setattr(workers, "loaded_network", load)
+    monkeypatch.setattr(workers, "loaded_networks", load)
     grid(executor=here, **settings)
     loaded = Experiment.load(tmp_path)
     assert [(cell.reason, cell.error) for cell in loaded.cells] == [("finished", None)] * 2
@@ -486,9 +486,30 @@ def test_pictures_that_are_the_same_leave_the_weights_alone(picture, here):
 # Targets
 
 
+def test_a_cell_does_not_depend_on_those_before_it(picture, other, here, monkeypatch):
+    """Nor where a worker rounds, as on a GPU, and has seen the same pictures exactly."""
+    monkeypatch.setattr(workers, "pick_precision", lambda precision, device: "bfloat16")
+
+    def painted(sizes):
+        workers._load.cache_clear()
+        monkeypatch.setattr(workers, "CACHE", Cache())
+        options = {"num_steps": 4, "executor": here, "sizes": sizes}
+        return [cell.picture for cell in grid(content=picture, style=other, **options).cells]
+
+    try:
+        (alone,), (_, after) = painted([(40, 56)]), painted([(56,), (40, 56)])
+    finally:
+        workers._load.cache_clear()
+    assert np.array_equal(alone, after)
+    direct = nst.style_transfer(
+        picture, other, sizes=(40, 56), num_steps=4, precision="bfloat16", progress=False
+    )
+    assert np.array_equal(nst.images.postprocess_image(direct.image), alone)
+
+
 def test_a_worker_computes_no_target_twice(picture, other, here, monkeypatch):
     monkeypatch.setattr(workers, "CACHE", Cache())
-    network = workers.loaded_network(nst.Settings(), torch.device("cpu"))
+    network, _ = workers.loaded_networks(nst.Settings(), torch.device("cpu"))
     images, walk = [], network.walk
 
     def noted(image, layers):
