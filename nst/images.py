@@ -292,7 +292,7 @@ def _open_file(source: str | Path) -> IO[bytes]:
     try:
         path = Path(source).expanduser()
         if isinstance(source, str) and not path.is_file():
-            path = _sample_path(source) or path
+            path = sample_path(source) or path
         if path.is_dir():
             raise ImageError(f"'{source}' is a folder; name a picture in it")
         return path.open("rb")
@@ -307,7 +307,7 @@ def _open_file(source: str | Path) -> IO[bytes]:
         raise ImageError(f"'{source}' cannot be read ({error}); check the path") from error
 
 
-def _sample_path(name: str) -> Path | None:
+def sample_path(name: str) -> Path | None:
     """Where the sample picture lies; None if there is none of that name."""
     if name in PHOTOGRAPHS:
         # Finding the package is enough: importing it would take a second.

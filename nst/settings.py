@@ -294,7 +294,7 @@ def make_settings(preset: str = "default", **changes: Any) -> Settings:
     if values.get("optimizer", base.optimizer) != base.optimizer:
         values = {"learning_rate": None, "bounds": "projected"} | values
     if base.scale == "filter" and values.get("network", base.network) == BUILT_IN:
-        # Its filters were never meant to be equally strong; the weak ones would paint noise.
+        # Its weights come by layer, which keeps its filters' proportions.
         values = {"scale": "layer"} | values
     # Dicts of its own, so that who changes one changes no preset and no other run's record.
     of_its_own = {name: dict(getattr(base, name)) for name in LAYER_FIELDS}

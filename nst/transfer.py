@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from nst.files.checkpoints import hash_weights
 from nst.hardware.memory import parse_bytes, room_for_pictures
 from nst.images import Picture, as_image, is_several
 from nst.loop import Callback, State, check_callback
-from nst.networks import Network, check_network, fit_both, load_network
+from nst.networks import Network, check_network, fit_both, identity, load_network
 from nst.runs.job import Job, say
 from nst.runs.reading import read_run
 from nst.runs.results import Result
@@ -84,22 +85,25 @@ def style_transfer(
     if isinstance(network, Network) and device is None:
         device = network.mean.device
     changes = {name: it for name, it in changes.items() if name not in ("content", "styles")}
-    changes |= network_settings(network, changes) | {
+    own = network_settings(network, changes)
+    changes |= own | {
         "content_layers": content_layers,
         "style_layers": style_layers,
         "num_steps": num_steps,
         "learning_rate": learning_rate,
     }
     settings = make_settings(preset, **changes, **names(content_image, styles, init, where, within))
+    if isinstance(network, Network):  # also where that is None, and the preset says otherwise
+        settings = replace(settings, **own)
     if old := gone({"edition": None} | changes | {"network": settings.network}):
         say(f"these settings are an older picture's: {old}, so this one will differ")
     place = pick_device(device)
     if not isinstance(network, Network):
         settings = settled(settings)
         network = load_network(*settings.made())
-        weights = network.loaded
+        weights = network.source
     else:
-        weights = hash_weights(network)
+        weights = identity(network)
     with room_for_pictures():
         network, exact = fit_both(network, place, pick_precision(precision, place))
         content, loaded = load_pictures(settings, content_image, styles, place)
@@ -119,7 +123,7 @@ def network_settings(network: Any, changes: dict[str, Any]) -> dict[str, Any]:
         if clash := [name for name in network.settings if name in changes]:
             raise SettingsError(f"the network is loaded already; give {clash[0]} to load_network")
         if not network.settings or hash_weights(network) != network.loaded:
-            return {"network": "given"}  # a name would tell of other weights
+            return {"network": "given", "scale": None}  # a name would tell of other weights
         return network.settings
     if not isinstance(network, str | None):
         check_network(network)
@@ -212,7 +216,7 @@ def resume(
         done = [settings.steps_at(index) for index in range(saved.state.size_index)]
         settings = make_settings(**settings.to_dict() | {"num_steps": (*done, num_steps)})
     network, limit = network or load_network(*settings.made()), parse_bytes(memory_limit)
-    if hash_weights(network) != saved.weights:
+    if identity(network) != saved.weights:
         raise WeightsError(
             f"the weights of {settings.weights or settings.network} are not those that the run was "
             f"painted with; put those back, or start it again, with its settings.json"

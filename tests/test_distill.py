@@ -1,6 +1,7 @@
 """The arithmetic that makes the built-in network, on small pictures."""
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
+import distill
 from distillation import pictures, student, training
 from distillation.exam import explained_share
 from distillation.teachers import CONVOLUTIONS
@@ -177,3 +179,37 @@ def test_two_stretches_are_joined_by_layer(tmp_path):
     for key, value in joined.items():
         is_earlier = any(n in key for n in earlier)
         assert value.item() == (1.0 if is_earlier else 2.0), key
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--resume", "nowhere"], "there is no state nowhere"),
+        (["--only", "4_1", "2_1"], "--only names the first convolution, then the last"),
+    ],
+)
+def test_a_training_that_makes_no_sense_is_not_begun(options, said, tmp_path, monkeypatch):
+    usual = ["distill.py", "train", "--teacher", "t", "--pictures", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [*usual, "--out", str(tmp_path / "new" / "w"), *options])
+    with pytest.raises(SystemExit, match=said):
+        arguments = distill.parse_arguments()
+        arguments.command(arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_are_no_state_of_a_training(tmp_path):
+    save_file({"conv1_1.weight": torch.ones(1)}, tmp_path / "weights.safetensors")
+    with pytest.raises(SystemExit, match="no state of a training"):
+        training.Training.load(None, tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize("count", [50, 96, 191, 467])
+def test_the_scale_is_measured_on_pictures_from_all_of_the_alphabet(count, monkeypatch):
+    monkeypatch.setattr(distill, "read_square", lambda path: torch.tensor(int(path.name)))
+    names = [Path(f"{number:03}") for number in range(count)]
+    found = distill.measured([names], torch.device("cpu"))
+    numbers = [int(one) for one in found]
+    assert len(set(numbers)) == len(numbers) == min(count, distill.MEASURED)
+    steps = {b - a for a, b in pairwise(numbers)}
+    assert max(steps) - min(steps) <= 1
+    assert count - numbers[-1] <= max(steps)

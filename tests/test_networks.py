@@ -162,6 +162,14 @@ def test_a_network_that_was_fitted_can_be_fitted_anew(quarter, picture, precisio
             assert (found - quarter(picture, ["relu3_1"])["relu3_1"]).norm() < 0.02 * found.norm()
 
 
+def test_batch_normalisation_is_seen_without_its_statistics(tmp_path):
+    """As in a dict of parameters alone."""
+    model = torchvision.models.vgg16_bn(weights=None).features
+    torch.save(dict(model.named_parameters()), tmp_path / "vgg16.pt")
+    with pytest.raises(nst.errors.WeightsError, match="with batch normalisation"):
+        load_network("vgg16", weights=tmp_path / "vgg16.pt")
+
+
 def test_nothing_deeper_than_asked_for_is_computed(picture):
     network = load_network("vgg19_quarter")
     seen = []

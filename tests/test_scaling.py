@@ -84,6 +84,56 @@ def test_a_network_is_loaded_at_a_scale_that_is_measured_once(monkeypatch, by):
         torch.testing.assert_close(found, torch.ones_like(found), rtol=1e-3, atol=0, msg=n)
 
 
+@pytest.fixture
+def two_pictures(monkeypatch):
+    monkeypatch.setattr(loading, "sample_names", lambda: {"content": ["coffee", "rocket"]})
+    monkeypatch.setattr(loading, "_measured", {})
+
+
+def test_a_run_is_known_on_a_machine_that_measures_other_last_digits(
+    two_pictures, monkeypatch, picture, other
+):
+    options = {"sizes": 40, "num_steps": 2, "progress": False}
+    run = nst.style_transfer(picture, other, scale="filter", **options)
+
+    def measured(*given):
+        return {n: factor * (1 + 1e-6) for n, factor in scale_factors(*given).items()}
+
+    monkeypatch.setattr(loading, "_measured", {})
+    monkeypatch.setattr(loading, "scale_factors", measured)
+    network = load_network(scale="filter")
+    assert nst.resume(run, 3, network=network, progress=False).reason == "finished"
+    assert nst.resume(run, 3, progress=False).reason == "finished"
+    with torch.no_grad():
+        network.layers["conv1_1"].bias += 1e-3
+    with pytest.raises(nst.errors.WeightsError):
+        nst.resume(run, 3, network=network, progress=False)
+
+
+def test_samples_are_the_packages_own(two_pictures, monkeypatch, tmp_path):
+    expected = load_network(scale="layer").layers["conv3_1"].weight
+    monkeypatch.setattr(loading, "_measured", {})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "coffee").write_text("to be bought")
+    assert torch.equal(load_network(scale="layer").layers["conv3_1"].weight, expected)
+
+
+def test_weights_that_only_sum_up_alike_are_measured_anew(two_pictures, tmp_path):
+    """Such as the same filters in another order."""
+    load_network(scale="filter")
+    state = load_network().state_dict()
+    state = {name.removeprefix("layers."): value for name, value in state.items()}
+    order = torch.arange(len(state["conv1_1.weight"])).flip(0)
+    for name in ("conv1_1.weight", "conv1_1.bias"):
+        state[name] = state[name][order]
+    state["conv1_2.weight"] = state["conv1_2.weight"][:, order]
+    torch.save(state, tmp_path / "turned.pt")
+    turned = load_network(weights=tmp_path / "turned.pt", scale="filter")
+    images = [nst.load_image(name, loading.SAMPLE_SIZE) for name in ("coffee", "rocket")]
+    found = mean_activations(turned, images)["1_1"]
+    torch.testing.assert_close(found, torch.ones_like(found), rtol=1e-3, atol=0)
+
+
 def test_scale_is_for_vggs_and_of_two_kinds():
     with pytest.raises(SettingsError, match="scale one of layer, filter; not 'channel'"):
         load_network(scale="channel")

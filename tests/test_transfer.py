@@ -382,6 +382,18 @@ def test_every_kind_of_start_and_weights_can_be_saved(picture, other, tmp_path):
     assert resume(tmp_path / "w", progress=False).settings.weights == str(weights)
 
 
+@pytest.mark.parametrize("preset", nst.settings.PRESETS)
+def test_a_loaded_network_is_recorded_as_it_is_whatever_the_preset_says(preset, picture, other):
+    """Not as the preset's would be: gatys2016 has another scale than what was loaded."""
+    network = nst.load_network()
+    options = {"sizes": 40, "num_steps": 1, "progress": False}
+    result = style_transfer(picture, other, preset=preset, network=network, **options)
+    assert (
+        result.settings.made() == nst.settings.settled(nst.make_settings(**network.settings)).made()
+    )
+    assert resume(result, 2, progress=False).reason == "finished"
+
+
 def test_a_loaded_network_is_recorded_and_not_changed(picture, other):
     network = nst.load_network(pooling="average")
     result = style_transfer(picture, other, network=network, **SMALL)

@@ -74,12 +74,19 @@ def measured(learnt: list[list[Path]], device: torch.device) -> list[Tensor]:
     Photographs, as in Gatys et al. (2016, section 2): activations of artworks are larger.
     """
     paths = sorted(learnt[0], key=lambda p: p.name)
-    chosen = paths[:: max(1, len(paths) // MEASURED)][:MEASURED]
+    many = min(MEASURED, len(paths))
+    chosen = [paths[i * len(paths) // many] for i in range(many)]
     return [read_square(path).to(device) for path in chosen]
 
 
 def train(args: argparse.Namespace) -> None:
     """Train for the time given, saving and examining as it goes."""
+    if args.resume and not args.resume.exists():
+        sys.exit(f"there is no state {args.resume} to resume from")
+    first, last = (CONVOLUTIONS.index(n) for n in args.only)
+    if first > last:
+        sys.exit(f"--only names the first convolution, then the last: not {' '.join(args.only)}")
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     clock = Clock(args.seconds, STARTED)
     device = pick_device(args.device)
     precision = args.precision or ("bfloat16" if device.type == "cuda" else "float32")
@@ -113,7 +120,6 @@ def train(args: argparse.Namespace) -> None:
         even_out(training.student, training.heads, [galleries[0].crops(24, 256)])
     scale_on = measured(folders, device)
     report_line(training, exam, clock, log, scale_on)
-    first, last = (CONVOLUTIONS.index(n) for n in args.only)
     training.begin(args.learning_rate, CONVOLUTIONS[first : last + 1])
     studio = Studio(galleries, args.pixels, device, precision)
     painting, examined, loss = 0.0, clock.gone(), torch.zeros(())

@@ -83,7 +83,8 @@ def fit_weights(layers: nn.ModuleDict, state: dict[str, Tensor], source: str) ->
 
 def places(state: dict[str, Tensor], source: str) -> dict[str, str]:
     """The convolutions in a VGG's state dict: the last part of a name, and all of it."""
-    if any(key.endswith("running_mean") for key in state):
+    scales = [v for key, v in state.items() if key.endswith(".weight") and v.dim() == 1]
+    if scales or any(key.endswith("running_mean") for key in state):
         raise WeightsError(
             f"{source} is of another network, with batch normalisation; VGGs with it are not "
             "supported"

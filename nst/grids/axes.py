@@ -146,17 +146,18 @@ class Planner:
             raise SettingsError("several styles at once are a tuple: style=('starry', 'waves')")
         styles = list(styles) if isinstance(styles, tuple | list) else [styles]
         names = [name_of(style) for style in styles]
-        settings = settled(
-            make_settings(
-                preset,
-                content=name_of(content),
-                styles=names if all(names) else None,
-                init=None if init is None else name_of(init) or "given",
-                masks=[name_of(mask) or "given" for mask in where],
-                style_masks=[name_of(mask) or "given" for mask in within],
-                **_by_name(changes),
-            )
+        settings = make_settings(
+            preset,
+            content=name_of(content),
+            styles=names if all(names) else None,
+            init=None if init is None else name_of(init) or "given",
+            masks=[name_of(mask) or "given" for mask in where],
+            style_masks=[name_of(mask) or "given" for mask in within],
+            **_by_name(changes),
         )
+        if isinstance(network := changes.get("network"), Network):
+            settings = replace(settings, **network.settings)  # None included
+        settings = settled(settings)
         packed = self.packed(content, max(settings.sizes))
         sides = style_sides(settings, len(styles))
         seen = [self.packed(style, side) for style, side in zip(styles, sides, strict=True)]
@@ -183,7 +184,7 @@ class Planner:
             with suppress(WeightsError):  # of none: if it is none either, the cells will say so
                 find((settings.weights or "").removeprefix(CAFFE))
                 loaded = network if isinstance(network, Network) else load_network(*made)
-                self.hashes[made] = loaded.loaded
+                self.hashes[made] = loaded.source
         return self.hashes[made]
 
     def reference(self, settings: Settings, preset: str) -> Settings:

@@ -156,6 +156,6 @@ def _load(
     made: tuple[str | None, ...], device: torch.device, weights: str | None
 ) -> tuple[Network, Network | None]:
     network = load_network(*made)  # type: ignore[arg-type]
-    if weights and network.loaded != weights:
+    if weights and network.source != weights:
         raise WeightsError(f"{made[1]} has changed since the grid began: start it anew")
     return fit_both(network, device, pick_precision(None, device))

@@ -1,6 +1,6 @@
 """Networks by their layers: VGGs, their weights and scale, and torchvision's others."""
 
-from nst.networks.loading import BUILT_IN, EDITION, SCALES, load_network, made_for
+from nst.networks.loading import BUILT_IN, EDITION, SCALES, identity, load_network, made_for
 from nst.networks.vgg import (
     ARCHITECTURES,
     IMAGENET_MEAN,
@@ -36,6 +36,7 @@ __all__ = [
     "check_network",
     "fit_both",
     "fit_out",
+    "identity",
     "load_network",
     "made_for",
     "randomise",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -19,7 +20,7 @@ from nst.files.checkpoints import (
     torchvision_entry,
 )
 from nst.files.weights import check_named, read_weights
-from nst.images import load_image, sample_names
+from nst.images import load_image, sample_names, sample_path
 from nst.networks.others import TorchvisionNetwork
 from nst.networks.scaling import multiply_scale, scale_factors
 from nst.networks.vgg import (
@@ -115,6 +116,7 @@ def load_network(
         "scale": scale,
     }
     network.settings, network.loaded = given | used, hash_weights(network)
+    network.source = network.source or network.loaded
     return network.eval().to(pick_device(device))
 
 
@@ -131,8 +133,19 @@ def _load_vgg(
     if pooling == "average-rescaled":
         rescale_pools(network)
     if scale:
+        network.source = hash_weights(network)
         multiply_scale(network, _factors(network, scale))
     return network
+
+
+def identity(network: Network) -> str:
+    """The hash of a network's weights by which a run knows it, on any machine.
+
+    Of the weights as they came: in those that were scaled, the last digits hang on the machine that
+    measured their factors. Where they were changed since, it is that of what they are.
+    """
+    found = hash_weights(network)
+    return network.source if found == network.loaded else found
 
 
 _measured: dict[Any, dict[str, Tensor]] = {}  # factors, by all that they depend on
@@ -140,11 +153,11 @@ _measured: dict[Any, dict[str, Tensor]] = {}  # factors, by all that they depend
 
 def _factors(network: VGG, by: str) -> dict[str, Tensor]:
     """What the network's convolutions are to be multiplied by, measured once for equal weights."""
-    sums = [parameter.double().sum().item() for parameter in network.parameters()]
-    key = by, network.pooling, network.padding, *sums
+    key = by, network.pooling, network.padding, network.source
     if key not in _measured:
         names = [name for group in sample_names().values() for name in group]
-        _measured[key] = scale_factors(network, [load_image(n, SAMPLE_SIZE) for n in names], by)
+        images = [load_image(cast(Path, sample_path(name)), SAMPLE_SIZE) for name in names]
+        _measured[key] = scale_factors(network, images, by)
     return _measured[key]
 
 

@@ -45,7 +45,8 @@ class Network(nn.Module):
     Call it with an image (B, 3, H, W) in [0, 1] and the names of layers; it returns their
     activations by name. `settings` says how it was loaded: the arguments of `load_network`; and
     `loaded` is the hash of its weights then, by which is seen whether they are still those.
-    `precision` is that of its computation, one of `nst.devices.PRECISIONS`.
+    `source` is that of the weights as they came, before any `scale`. `precision` is that of its
+    computation, one of `nst.devices.PRECISIONS`.
     """
 
     mean: Tensor
@@ -56,7 +57,7 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
         self.settings: dict[str, Any] = {}
-        self.loaded = ""
+        self.loaded = self.source = ""
         self.precision = "float32"
 
     @property

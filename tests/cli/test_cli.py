@@ -50,6 +50,25 @@ def test_a_picture_repeats_its_own_run(pictures, capsys, tmp_path):
     assert nst.read_settings("c.png") | {"seed": 5} == nst.read_settings("a.json")
 
 
+def test_another_network_takes_nothing_that_was_made_for_the_first(pictures, capsys):
+    """Its own pooling, padding, weights and edition; the rest of the settings stays."""
+    run(capsys, *pictures, "-o", "a.png", "--steps", 1, "--size", 40, "--tv-weight", 7)
+    for network, layer in (("vgg16", "relu2_1"), ("squeezenet1_1", "features.3.cat")):
+        options = ["--network", network, "--weights", "random"]
+        options += ["--content-layers", layer, "--style-layers", layer]
+        status, _, _ = run(capsys, "--settings", "a.png", *options, "-o", "b.png")
+        assert status == 0
+        found = nst.read_settings("b.png")
+        made = [found[name] for name in ("network", "pooling", "padding", "edition", "tv_weight")]
+        assert made == [network, "max", "zeros", None, 7]
+    run(capsys, "--settings", "b.png", "--network", "vgg19_quarter", "--content-layers", "relu4_2",
+        "--style-layers", "relu1_1", "-o", "c.png")  # fmt: skip
+    found = nst.read_settings("c.png")
+    assert [found[name] for name in ("pooling", "padding", "weights")] == [
+        "average", "replicate", None,
+    ]  # fmt: skip
+
+
 def test_every_option_reaches_the_run(pictures, capsys):
     status, _, err = run(
         capsys, *pictures, "content.png", "-o", "out.webp", "--preset", "article",

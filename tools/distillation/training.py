@@ -2,6 +2,7 @@
 
 import math
 import random
+import sys
 import time
 from collections.abc import Sequence
 from copy import deepcopy
@@ -63,6 +64,8 @@ class Training:
     def load(self, path: Path) -> None:
         """Take up the state that `save` wrote."""
         state = load_file(path)
+        if "steps" not in state:
+            sys.exit(f"{path} is no state of a training")
         self.steps, self.seconds = int(state.pop("steps")), float(state.pop("seconds"))
         for name, module in (("student", self.student), ("heads", self.heads)):
             module.load_state_dict(part(state, name))
