@@ -219,7 +219,7 @@ class FallBack:
         if self.exact is None:
             return self(image)
         try:
-            # What comes next is made here too: later it might be in the midst of a recording.
+            # What evaluates the next pictures is made here too, not where they are recorded.
             self.objective = self.objective or self.make(self.network, self.tile)
             with arithmetic("float32"):
                 self.precise = self.precise or self.make(self.exact, self.tile)

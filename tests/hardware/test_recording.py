@@ -90,6 +90,8 @@ OPTIONS = [
     {"optimizer": "lbfgs-plain"},
     {"optimizer": "adam", "learning_rate_decay": (0.5, 2)},
     {"average": 0.8},
+    {"precision": "tf32"},  # whose first two pictures are evaluated by another network
+    {"precision": "tf32", "optimizer": "lbfgs-plain"},
     {"bounds": "closure"},
     {"bounds": "end", "learning_rate_decay": (0.5, 2)},
 ]
