@@ -65,10 +65,14 @@ def test_factors_make_the_means_over_pictures_and_positions_one(image):
     assert scale_factors(network, images, "filter")["3_2"][5] == 1
 
 
-@pytest.mark.parametrize("by", ["layer", "filter"])
-def test_a_network_is_loaded_at_a_scale_that_is_measured_once(monkeypatch, by):
+@pytest.fixture
+def two_pictures(monkeypatch):
     monkeypatch.setattr(loading, "sample_names", lambda: {"content": ["coffee", "rocket"]})
     monkeypatch.setattr(loading, "_measured", {})
+
+
+@pytest.mark.parametrize("by", ["layer", "filter"])
+def test_a_network_is_loaded_at_a_scale_that_is_measured_once(two_pictures, monkeypatch, by):
     measured = []
     monkeypatch.setattr(
         loading, "scale_factors", lambda *given: measured.append(1) or scale_factors(*given)
@@ -82,12 +86,6 @@ def test_a_network_is_loaded_at_a_scale_that_is_measured_once(monkeypatch, by):
         # What a filter has that fires in one place of many thousand is partly rounding: not asked.
         found = means.mean() if by == "layer" else means[before[n] > 1e-3]
         torch.testing.assert_close(found, torch.ones_like(found), rtol=1e-3, atol=0, msg=n)
-
-
-@pytest.fixture
-def two_pictures(monkeypatch):
-    monkeypatch.setattr(loading, "sample_names", lambda: {"content": ["coffee", "rocket"]})
-    monkeypatch.setattr(loading, "_measured", {})
 
 
 def test_a_run_is_known_on_a_machine_that_measures_other_last_digits(

@@ -6,7 +6,6 @@ import re
 import signal
 import sys
 import types
-from functools import partial
 
 import pytest
 import torch
@@ -628,10 +627,6 @@ def test_bfloat16_paints_nearly_the_same_picture(picture, other):
     assert error < 1e-3  # 30 dB
 
 
-def stopped(at, step):
-    return step.number == at
-
-
 @pytest.mark.parametrize("optimizer", ["lbfgs", "lbfgs-plain", "adam"])
 def test_the_first_two_pictures_are_evaluated_exactly(picture, other, optimizer, monkeypatch):
     """Their losses are those of a run in float32 to the bit; later ones, or large ones, are not."""
@@ -707,8 +702,8 @@ def test_a_run_that_goes_on_is_exact_where_it_would_have_been(picture, other):
     options = {"sizes": (40, 56), "num_steps": 3, "precision": "bfloat16", "progress": False}
     whole = style_transfer(picture, other, **options)
     for stopped_at in (1, 2):
-        stop = partial(stopped, stopped_at)
-        part = style_transfer(picture, other, callback=stop, **options)
+        stop = {"callback": lambda step, at=stopped_at: step.number == at}
+        part = style_transfer(picture, other, **stop, **options)
         rest = nst.resume(part, precision="bfloat16", progress=False)
         assert totals(rest) == totals(whole)
         assert torch.equal(rest.image, whole.image)

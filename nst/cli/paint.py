@@ -17,7 +17,7 @@ from nst.files import check_place, expand, refusing, write_atomically
 from nst.files.together import settle
 from nst.images import open_image, read_settings, save_image
 from nst.loop import Step
-from nst.networks import ARCHITECTURES, BUILT_IN
+from nst.networks import of_one_network
 from nst.runs.results import Result
 from nst.settings import make_settings
 from nst.transfer import resume, style_transfer
@@ -68,12 +68,10 @@ def settings_of(given: dict[str, Any]) -> dict[str, Any]:
         raise SettingsError("--settings and --preset exclude each other; give one of them")
     if "settings" in given:
         saved = read_settings(given.pop("settings"))
-        make_settings(**saved)  # whatever else a file holds would become arguments
-        before = saved.get("network") or BUILT_IN
+        # Whatever else a file holds would become arguments.
+        before = make_settings(**saved).network
         if given.get("network", before) != before:
-            # What was made for the other network, or is its file.
-            saved |= dict.fromkeys(("pooling", "padding", "edition", "weights"))
-            saved |= {} if given["network"] in ARCHITECTURES else {"scale": None}
+            saved |= of_one_network(given["network"])
         given = saved | given
     for name in ("content_layers", "style_layers"):
         if isinstance(given.get(name), list):

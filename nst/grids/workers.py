@@ -72,15 +72,15 @@ def failure(settings: Settings, error: BaseException) -> Cell:
 
 def _run(task: Task, callback: Callback | None) -> Cell:
     place = pick_device(task.device)
-    settings, networks = task.settings, loaded_networks(task.settings, place, task.weights)
-    network, exact = networks
+    settings = task.settings
+    network, exact = loaded_networks(settings, place, task.weights)
     content, *styles = (unpack(picture, place) for picture in (task.content, *task.styles))
+    # What is cached while weights are balanced serves the run, so it is rounded as there.
     with caching(CACHE), arithmetic(network.precision):
         masks, within = (
             [unpack(m, place) for m in them] for them in (task.masks, task.style_masks)
         )
-        pictures = content, styles
-        job = Job(settings, network, *pictures, masks=masks, style_masks=within, exact=exact)
+        job = Job(settings, network, content, styles, masks=masks, style_masks=within, exact=exact)
         if task.reference:
             settings = job.settings = rebalance(job, task.reference)
         init = task.init if isinstance(task.init, str) else unpack(task.init, place)

@@ -1,6 +1,14 @@
 """Networks by their layers: VGGs, their weights and scale, and torchvision's others."""
 
-from nst.networks.loading import BUILT_IN, EDITION, SCALES, identity, load_network, made_for
+from nst.networks.loading import (
+    BUILT_IN,
+    EDITION,
+    SCALES,
+    identity,
+    load_network,
+    made_for,
+    of_one_network,
+)
 from nst.networks.vgg import (
     ARCHITECTURES,
     IMAGENET_MEAN,
@@ -39,6 +47,7 @@ __all__ = [
     "identity",
     "load_network",
     "made_for",
+    "of_one_network",
     "randomise",
     "rescale_pools",
 ]

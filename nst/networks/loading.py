@@ -55,6 +55,15 @@ def made_for(name: str, weights: str | os.PathLike | None = None) -> dict[str, A
     return {"pooling": "max", "padding": "zeros", "edition": None}
 
 
+def of_one_network(network: str) -> dict[str, Any]:
+    """What settings say of one network alone, as changes that take it back where it gives way.
+
+    A scale stays where the other `network` can have one too.
+    """
+    names = ("weights", "pooling", "padding", "edition")
+    return dict.fromkeys(names if network in ARCHITECTURES else (*names, "scale"))
+
+
 @own_modes()
 def load_network(
     name: str = BUILT_IN,

@@ -7,6 +7,7 @@ import ipywidgets as ipw
 
 from nst.control.regions import spread
 from nst.errors import SettingsError
+from nst.networks import of_one_network
 from nst.settings import LEARNING_RATES, Settings, gone, make_settings, settled
 from nst.widgets.choice import ContentChoice
 from nst.widgets.common import View
@@ -119,7 +120,7 @@ class Controls(ipw.VBox):
             usual = ("bounds", "learning_rate", "learning_rate_decay")
             changes |= {name: getattr(Settings, name) for name in usual}
         if self.network.value != self.base.network:
-            changes |= dict.fromkeys(("pooling", "padding", "edition"))
+            changes |= of_one_network(self.network.value)
         settings = make_settings(**(self.base.to_dict() | changes))
         self.check(settings)
         return settings

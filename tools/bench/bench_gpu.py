@@ -141,9 +141,10 @@ def gpu_first_runs() -> Iterator[Row]:
     most, before = FIRST
     label, section = "vgg19_quarter, the demo's settings", "A process's first run on a GPU"
     _, *found = (measured("first_runs", ROOT) for _ in range(4))  # the first reads files from disk
+    found = [run for run in found if run]
     then = measured("first_runs", BASELINE) if BASELINE.is_dir() else {}
     first, second = (
-        statistics.median(times) if (times := [run[name] for run in found if name in run]) else None
+        statistics.median(run[name] for run in found) if found else None
         for name in ("first", "second")
     )
     for against, other, bar in (

@@ -42,13 +42,12 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Of the ratio against the bar, if there is one; and the note."""
+        """Of the ratio against the bar, if there is one; else the note."""
         if self.ours is None:
             return self.note or "not measured"
         if self.bar is None or self.ratio is None:
             return self.note
-        verdict = "pass" if self.ratio <= self.bar else "falls short"
-        return f"{verdict}; {self.note}" if self.note else verdict
+        return "pass" if self.ratio <= self.bar else "falls short"
 
     def cells(self) -> list[str]:
         """As the table shows it."""
